@@ -1,0 +1,174 @@
+//! Reads the headers of one Ethernet frame, in the kernel and on the host alike.
+//!
+//! Nothing here decides: a frame becomes [`Headers`], or the [`Reason`] why it cannot.
+
+use crate::maps::{Address, FlowKey, IPV4, IPV6, Reason, TCP, UDP, mapped};
+
+/// Access to the bytes of a frame.
+pub trait Packet {
+    /// Copies `N` bytes from `offset`, or `None` if the frame is shorter.
+    fn load<const N: usize>(&self, offset: usize) -> Option<[u8; N]>;
+
+    /// Whether the kernel took a VLAN tag off the frame.
+    fn has_vlan_tag(&self) -> bool;
+}
+
+/// TCP header flag FIN (RFC 9293 section 3.1).
+pub const FIN: u8 = 0x01;
+/// TCP header flag SYN.
+pub const SYN: u8 = 0x02;
+/// TCP header flag RST.
+pub const RST: u8 = 0x04;
+/// TCP header flag ACK.
+pub const ACK: u8 = 0x10;
+
+/// EtherType of IPv4.
+pub const ETH_IPV4: u16 = 0x0800;
+/// EtherType of IPv6.
+pub const ETH_IPV6: u16 = 0x86dd;
+
+const ETH_LEN: usize = 14;
+const IPV4_LEN: usize = 20;
+const IPV6_LEN: usize = 40;
+
+/// Which way a frame goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Sent by the child.
+    Out,
+    /// Sent to the child.
+    In,
+}
+
+/// The headers of a frame. What could not be read is zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Headers {
+    /// Hardware source address.
+    pub src_mac: [u8; 6],
+    /// EtherType.
+    pub ether_type: u16,
+    /// Addresses, ports and protocol, as the flow of the frame has them.
+    pub key: FlowKey,
+    /// TCP sequence number.
+    pub seq: u32,
+    /// TCP flags: [`FIN`], [`SYN`], [`RST`], [`ACK`] and others.
+    pub flags: u8,
+}
+
+impl Headers {
+    /// No headers yet, on the device with this index.
+    #[inline(always)]
+    #[must_use]
+    pub const fn new(ifindex: u32) -> Self {
+        let key = FlowKey {
+            child: [0; 16],
+            dst: [0; 16],
+            child_port: 0,
+            dst_port: 0,
+            ifindex,
+            protocol: 0,
+            family: 0,
+            pad: [0; 2],
+        };
+        Self { src_mac: [0; 6], ether_type: 0, key, seq: 0, flags: 0 }
+    }
+
+    #[inline(always)]
+    fn set_addresses(&mut self, direction: Direction, src: Address, dst: Address) {
+        (self.key.child, self.key.dst) = match direction {
+            Direction::Out => (src, dst),
+            Direction::In => (dst, src),
+        };
+    }
+
+    #[inline(always)]
+    fn set_ports(&mut self, direction: Direction, src: u16, dst: u16) {
+        (self.key.child_port, self.key.dst_port) = match direction {
+            Direction::Out => (src, dst),
+            Direction::In => (dst, src),
+        };
+    }
+}
+
+/// Reads the headers of `packet` into `headers`, as far as they can be read.
+///
+/// # Errors
+/// The reason why the frame is not one that plain TCP or UDP could be: tagged, neither IPv4 nor IPv6, with options,
+/// fragments or extension headers, of another protocol, or too short.
+#[inline(always)]
+pub fn parse(packet: &impl Packet, direction: Direction, headers: &mut Headers) -> Result<(), Reason> {
+    let eth = packet.load::<ETH_LEN>(0).ok_or(Reason::Malformed)?;
+    headers.src_mac = [eth[6], eth[7], eth[8], eth[9], eth[10], eth[11]];
+    headers.ether_type = u16::from_be_bytes([eth[12], eth[13]]);
+    if packet.has_vlan_tag() {
+        return Err(Reason::Vlan);
+    }
+    let offset = match headers.ether_type {
+        ETH_IPV4 => ipv4(packet, direction, headers)?,
+        ETH_IPV6 => ipv6(packet, direction, headers)?,
+        _ => return Err(Reason::EtherType),
+    };
+    match headers.key.protocol {
+        TCP => tcp(packet, offset, direction, headers),
+        UDP => udp(packet, offset, direction, headers),
+        _ => Err(Reason::Protocol),
+    }
+}
+
+/// RFC 791 section 3.1; returns where the transport header begins. Total length is not checked: it is zero in a GSO
+/// packet above 64 KiB.
+#[inline(always)]
+fn ipv4(packet: &impl Packet, direction: Direction, headers: &mut Headers) -> Result<usize, Reason> {
+    let ip = packet.load::<IPV4_LEN>(ETH_LEN).ok_or(Reason::Malformed)?;
+    headers.key.family = IPV4;
+    headers.key.protocol = ip[9];
+    let src = mapped([ip[12], ip[13], ip[14], ip[15]]);
+    headers.set_addresses(direction, src, mapped([ip[16], ip[17], ip[18], ip[19]]));
+    match ip[0] {
+        0x45 => {}
+        0x46..=0x4f => return Err(Reason::IpOptions),
+        _ => return Err(Reason::Malformed),
+    }
+    // More-fragments bit or a fragment offset; the reserved and don't-fragment bits may be set.
+    if (ip[6] & 0x3f) | ip[7] != 0 {
+        return Err(Reason::Fragment);
+    }
+    Ok(ETH_LEN + IPV4_LEN)
+}
+
+/// RFC 8200 section 3; returns where the transport header begins.
+#[inline(always)]
+fn ipv6(packet: &impl Packet, direction: Direction, headers: &mut Headers) -> Result<usize, Reason> {
+    let [version, _, _, _, _, _, protocol, _] = packet.load::<8>(ETH_LEN).ok_or(Reason::Malformed)?;
+    let src = packet.load::<16>(ETH_LEN + 8).ok_or(Reason::Malformed)?;
+    let dst = packet.load::<16>(ETH_LEN + 24).ok_or(Reason::Malformed)?;
+    if version >> 4 != 6 {
+        return Err(Reason::Malformed);
+    }
+    headers.key.family = IPV6;
+    headers.key.protocol = protocol;
+    headers.set_addresses(direction, src, dst);
+    match protocol {
+        // Hop-by-hop, routing, fragment, authentication, no next header, destination options, mobility, HIP, shim6.
+        0 | 43 | 44 | 51 | 59 | 60 | 135 | 139 | 140 => Err(Reason::ExtensionHeader),
+        _ => Ok(ETH_LEN + IPV6_LEN),
+    }
+}
+
+/// RFC 9293 section 3.1.
+#[inline(always)]
+fn tcp(packet: &impl Packet, offset: usize, direction: Direction, headers: &mut Headers) -> Result<(), Reason> {
+    let tcp = packet.load::<20>(offset).ok_or(Reason::Malformed)?;
+    headers.set_ports(direction, u16::from_be_bytes([tcp[0], tcp[1]]), u16::from_be_bytes([tcp[2], tcp[3]]));
+    headers.seq = u32::from_be_bytes([tcp[4], tcp[5], tcp[6], tcp[7]]);
+    headers.flags = tcp[13];
+    Ok(())
+}
+
+/// RFC 768.
+#[inline(always)]
+fn udp(packet: &impl Packet, offset: usize, direction: Direction, headers: &mut Headers) -> Result<(), Reason> {
+    let udp = packet.load::<8>(offset).ok_or(Reason::Malformed)?;
+    headers.set_ports(direction, u16::from_be_bytes([udp[0], udp[1]]), u16::from_be_bytes([udp[2], udp[3]]));
+    Ok(())
+}

@@ -1,0 +1,274 @@
+//! The maps, and safe access to their entries.
+
+use core::intrinsics::{AtomicOrdering, atomic_xadd};
+
+use agent_common::decide::Policy;
+use agent_common::maps::{
+    Address, Blocked, BlockedKey, Config, Count, Counter, EVENTS_BYTES, Event, EventKind, FIN_FROM_CHILD, FIN_TO_CHILD,
+    Flow, FlowKey, IPV4, Listener, MAX_BLOCKED, MAX_CIDRS, MAX_FLOWS, Name, PortAction, State, Totals,
+};
+use agent_common::packet::Direction;
+use aya_ebpf::Global;
+use aya_ebpf::bindings::{BPF_F_NO_PREALLOC, BPF_NOEXIST};
+use aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns;
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::lpm_trie::Key;
+use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf, SockMap};
+use aya_ebpf::programs::SkLookupContext;
+
+use crate::packet::Size;
+
+#[unsafe(no_mangle)]
+#[expect(unsafe_code, reason = "the loader finds the global by its symbol")]
+static CONFIG: Global<Config> = Global::new(Config {
+    child4: [0; 16],
+    child6: [0; 16],
+    gateway4: [0; 16],
+    gateway6: [0; 16],
+    ifindex: 0,
+    child_mac: [0; 6],
+    default_port: PortAction::Refuse as u8,
+    pad: 0,
+});
+
+// Not LRU: a live flow is never evicted, a full table refuses the next one. Not preallocated: most sessions have few.
+#[map]
+static FLOWS: HashMap<FlowKey, Flow> = HashMap::with_max_entries(MAX_FLOWS, BPF_F_NO_PREALLOC);
+// Written by user space only; declared here so that it is created and pinned with the others.
+#[map]
+static NAMES: HashMap<FlowKey, Name> = HashMap::with_max_entries(MAX_FLOWS, BPF_F_NO_PREALLOC);
+#[map]
+static BLOCKED: LruHashMap<BlockedKey, Blocked> = LruHashMap::with_max_entries(MAX_BLOCKED, 0);
+#[map]
+static COUNTERS: PerCpuArray<Count> = PerCpuArray::with_max_entries(Counter::COUNT, 0);
+#[map]
+static EVENTS: RingBuf = RingBuf::with_byte_size(EVENTS_BYTES, 0);
+#[map]
+static LISTENERS: SockMap = SockMap::with_max_entries(Listener::COUNT, 0);
+#[map]
+static PORT_POLICY: Array<u8> = Array::with_max_entries(1 << 16, 0);
+#[map]
+static CIDR4: LpmTrie<[u8; 4], u8> = LpmTrie::with_max_entries(MAX_CIDRS, 0);
+#[map]
+static CIDR6: LpmTrie<[u8; 16], u8> = LpmTrie::with_max_entries(MAX_CIDRS, 0);
+
+/// What the programs know about their session. Behind a reference, because a copy would be most of the stack.
+#[inline(always)]
+pub(crate) fn config() -> &'static Config {
+    // The value in the object is a placeholder that the loader overwrites: it must not be folded into the code.
+    let config = core::hint::black_box(&raw const CONFIG).cast::<Config>();
+    // SAFETY: `Global<T>` is a transparent wrapper of an initialised `T`, and read-only after loading.
+    #[expect(unsafe_code, reason = "`Global` only offers a copy")]
+    unsafe {
+        &*config
+    }
+}
+
+/// Nanoseconds of `CLOCK_BOOTTIME`.
+#[inline(always)]
+pub(crate) fn now() -> u64 {
+    // SAFETY: the helper takes no argument and is allowed in every program type (kernel 5.8).
+    #[expect(unsafe_code, reason = "BPF helpers are foreign functions")]
+    unsafe {
+        bpf_ktime_get_boot_ns()
+    }
+}
+
+/// Adds a frame to a counter of this CPU.
+#[inline(always)]
+pub(crate) fn count(counter: Counter, size: Size) {
+    if let Some(entry) = COUNTERS.get_ptr_mut(counter.index()) {
+        // SAFETY: the entry is this CPU's own, and a tc program is not interrupted by another on the same CPU.
+        #[expect(unsafe_code, reason = "map values are reached through pointers")]
+        let entry = unsafe { &mut *entry };
+        entry.packets += size.packets;
+        entry.bytes += size.bytes;
+    }
+}
+
+/// The policy as the maps hold it.
+pub(crate) struct PolicyMaps;
+
+impl Policy for PolicyMaps {
+    #[inline(always)]
+    fn port(&self, port: u16) -> PortAction {
+        PORT_POLICY.get(u32::from(port)).map_or(PortAction::Refuse, |action| PortAction::from_u8(*action))
+    }
+
+    #[inline(always)]
+    fn refuses_network(&self, family: u8, dst: &Address) -> bool {
+        if family == IPV4 {
+            CIDR4.get(Key::new(32, [dst[12], dst[13], dst[14], dst[15]])).is_some()
+        } else {
+            CIDR6.get(Key::new(128, *dst)).is_some()
+        }
+    }
+}
+
+/// Records a new flow, or replaces what an earlier one on the same ports left.
+///
+/// # Errors
+/// If there is no room.
+#[inline(always)]
+pub(crate) fn insert_flow(key: &FlowKey, flow: &Flow) -> Result<(), i32> {
+    FLOWS.insert(key, flow, 0)
+}
+
+/// The entry of a flow, shared with the programs on other CPUs.
+#[inline(always)]
+pub(crate) fn flow(key: &FlowKey) -> Option<LiveFlow> {
+    FLOWS.get_ptr_mut(key).map(LiveFlow)
+}
+
+/// The verdict recorded for a flow.
+#[inline(always)]
+pub(crate) fn verdict(key: &FlowKey) -> Option<u8> {
+    // SAFETY: the verdict is one byte that is written before the entry can be found and never after.
+    #[expect(unsafe_code, reason = "map values are reached through pointers")]
+    FLOWS.get_ptr(key).map(|flow| unsafe { (*flow).verdict })
+}
+
+/// A flow's entry. Counters are added atomically; the other fields are single stores whose races are harmless: both
+/// directions of one connection only ever move its state forward.
+#[derive(Clone, Copy)]
+pub(crate) struct LiveFlow(*mut Flow);
+
+// SAFETY, for every block below: the pointer came from a successful lookup in this run of the program, so the entry is
+// alive (RCU); its fields are aligned by `repr(C)`.
+#[expect(unsafe_code, reason = "map values are reached through pointers")]
+impl LiveFlow {
+    #[inline(always)]
+    pub(crate) fn syn_seq(self) -> u32 {
+        // SAFETY: see above.
+        unsafe { (*self.0).syn_seq }
+    }
+
+    /// Whether the connection is established.
+    #[inline(always)]
+    pub(crate) fn in_use(self) -> bool {
+        // SAFETY: see above.
+        let state = unsafe { (*self.0).state };
+        state == State::Open as u8 || state == State::HalfClosed as u8
+    }
+
+    /// Whether the connection has ended.
+    #[inline(always)]
+    pub(crate) fn is_over(self) -> bool {
+        // SAFETY: see above.
+        unsafe { (*self.0).state >= State::Closed as u8 }
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_state(self, state: State) {
+        // SAFETY: see above.
+        unsafe { (*self.0).state = state as u8 };
+    }
+
+    /// Notes a FIN; true if both sides have now sent one.
+    #[inline(always)]
+    pub(crate) fn add_fin(self, fin: u8) -> bool {
+        // SAFETY: see above.
+        unsafe {
+            (*self.0).fins |= fin;
+            (*self.0).fins == FIN_FROM_CHILD | FIN_TO_CHILD
+        }
+    }
+
+    /// Counts a packet.
+    #[inline(always)]
+    pub(crate) fn add(self, direction: Direction, size: Size) {
+        // SAFETY: see above.
+        unsafe {
+            let (packets, bytes) = match direction {
+                Direction::Out => (&raw mut (*self.0).packets_out, &raw mut (*self.0).bytes_out),
+                Direction::In => (&raw mut (*self.0).packets_in, &raw mut (*self.0).bytes_in),
+            };
+            add(packets, size.packets);
+            add(bytes, size.bytes);
+            (*self.0).last_ns = now();
+        }
+    }
+
+    /// What has passed so far.
+    #[inline(always)]
+    pub(crate) fn totals(self) -> Totals {
+        // SAFETY: see above.
+        unsafe {
+            Totals {
+                ns: (*self.0).last_ns,
+                bytes_out: (*self.0).bytes_out,
+                bytes_in: (*self.0).bytes_in,
+                packets_out: (*self.0).packets_out,
+                packets_in: (*self.0).packets_in,
+            }
+        }
+    }
+}
+
+/// Adds to a counter that other CPUs add to as well.
+///
+/// # Safety
+/// `counter` is a live, aligned field of a map value.
+#[inline(always)]
+#[expect(unsafe_code, reason = "map values are reached through pointers")]
+unsafe fn add(counter: *mut u64, amount: u64) {
+    // `core` has no `AtomicU64::fetch_add` for this target. The unused result makes it the plain BPF atomic add, which
+    // every supported kernel has. SAFETY: the caller's.
+    unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(counter, amount) };
+}
+
+/// Counts a refused attempt. Returns its totals if it is to be reported now.
+#[inline(always)]
+pub(crate) fn blocked(key: &BlockedKey, size: Size, report_interval_ns: u64) -> Option<Totals> {
+    let now = now();
+    let Some(entry) = BLOCKED.get_ptr_mut(key) else {
+        let first = Blocked { packets: size.packets, bytes: size.bytes, first_ns: now, last_ns: now, reported_ns: now };
+        // If another CPU was first, this packet is missing from the entry; `COUNTERS` has it all the same.
+        let inserted = BLOCKED.insert(key, first, u64::from(BPF_NOEXIST));
+        return inserted.ok().map(|()| refused_totals(now, size.bytes, size.packets));
+    };
+    // SAFETY: the pointer came from a successful lookup in this run, so the entry is alive (RCU).
+    #[expect(unsafe_code, reason = "map values are reached through pointers")]
+    unsafe {
+        add(&raw mut (*entry).packets, size.packets);
+        add(&raw mut (*entry).bytes, size.bytes);
+        (*entry).last_ns = now;
+        if now.wrapping_sub((*entry).reported_ns) < report_interval_ns {
+            return None;
+        }
+        (*entry).reported_ns = now;
+        Some(refused_totals(now, (*entry).bytes, (*entry).packets))
+    }
+}
+
+#[inline(always)]
+fn refused_totals(ns: u64, bytes: u64, packets: u64) -> Totals {
+    Totals { ns, bytes_out: bytes, bytes_in: 0, packets_out: packets, packets_in: 0 }
+}
+
+/// Sends an event; one that the full buffer loses is counted.
+#[inline(always)]
+pub(crate) fn emit(key: &FlowKey, ether_type: u16, kind: EventKind, detail: u8, totals: &Totals) {
+    let Some(mut entry) = EVENTS.reserve::<Event>(0) else {
+        count(Counter::EventsLost, Size { packets: 1, bytes: 0 });
+        return;
+    };
+    let event = entry.as_mut_ptr();
+    // Written field by field: a whole event on the program's 512 bytes of stack would be too much.
+    // SAFETY: the buffer reserved room for one event, aligned to eight bytes; it is read only after `submit`.
+    #[expect(unsafe_code, reason = "the ring buffer hands out uninitialised memory")]
+    unsafe {
+        (*event).totals = *totals;
+        (*event).key = *key;
+        (*event).ether_type = ether_type;
+        (*event).kind = kind as u8;
+        (*event).detail = detail;
+    }
+    entry.submit(0);
+}
+
+/// Gives the connection or datagram being looked up to a listener; false if there is none.
+#[inline(always)]
+pub(crate) fn assign(ctx: &SkLookupContext, listener: u32) -> bool {
+    LISTENERS.redirect_sk_lookup(ctx, listener, 0).is_ok()
+}

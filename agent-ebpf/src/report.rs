@@ -1,0 +1,23 @@
+//! Counts refused packets and reports them through the ring buffer, each destination at most once a second.
+
+use agent_common::maps::{BlockedKey, Counter, EventKind, REPORT_INTERVAL_NS, Reason};
+use agent_common::packet::Headers;
+
+use crate::maps::{blocked, count, emit};
+use crate::packet::Size;
+
+/// Counts a refused packet and reports it if its destination has not been reported lately.
+#[inline(always)]
+pub(crate) fn refused(reason: Reason, headers: &Headers, size: Size) {
+    count(Counter::Refused(reason), size);
+    let key = BlockedKey {
+        dst: headers.key.dst,
+        dst_port: headers.key.dst_port,
+        ether_type: headers.ether_type,
+        protocol: headers.key.protocol,
+        reason: reason as u8,
+        pad: [0; 2],
+    };
+    let Some(totals) = blocked(&key, size, REPORT_INTERVAL_NS) else { return };
+    emit(&headers.key, headers.ether_type, EventKind::Blocked, reason as u8, &totals);
+}

@@ -1,0 +1,138 @@
+//! Every fact the agent can report, in the past tense, and where facts go.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use agent_common::maps::Reason;
+use serde::Serialize;
+
+/// Where facts go. Cloned freely; emitting never blocks and never fails.
+pub type Events = Arc<dyn Sink>;
+
+/// A consumer of facts.
+pub trait Sink: Send + Sync {
+    /// Takes one fact.
+    fn emit(&self, event: Event);
+}
+
+/// Identifies one connection of the child within a session, counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct ConnectionId(pub u64);
+
+/// Identifies one exchange within a session, counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct ExchangeId(pub u64);
+
+/// A fact. Serialises as one JSON object with the name of the fact in `event`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// The proxy accepted a connection and found its flow.
+    ConnectionAccepted {
+        /// The connection.
+        connection: ConnectionId,
+        /// The child's end.
+        child: SocketAddr,
+        /// What the child dialled.
+        orig_dst: SocketAddr,
+    },
+    /// A TLS connection was terminated on both sides.
+    TlsIntercepted {
+        /// The connection.
+        connection: ConnectionId,
+        /// The server name that the child asked for.
+        sni: Option<String>,
+        /// The application protocol that the server chose.
+        alpn: Option<String>,
+        /// Whether the server's certificate was found good.
+        verified: bool,
+    },
+    /// A connection's bytes are forwarded unread.
+    Relayed {
+        /// The connection.
+        connection: ConnectionId,
+        /// Why: its port, or what its first bytes were.
+        reason: &'static str,
+    },
+    /// A connection ended in an error.
+    ConnectionFailed {
+        /// The connection.
+        connection: ConnectionId,
+        /// Which side failed: `downstream`, `upstream` or `internal`.
+        side: &'static str,
+        /// What happened.
+        error: String,
+    },
+    /// A connection ended.
+    ConnectionClosed {
+        /// The connection.
+        connection: ConnectionId,
+    },
+    /// The head of a request was read.
+    ExchangeStarted {
+        /// The connection.
+        connection: ConnectionId,
+        /// The exchange.
+        exchange: ExchangeId,
+        /// `HTTP/1.1` or `HTTP/2`.
+        version: &'static str,
+        /// The method.
+        method: String,
+        /// The full URL: scheme, authority, path and query.
+        url: String,
+    },
+    /// An exchange ended, whichever way.
+    ExchangeFinished {
+        /// The exchange.
+        exchange: ExchangeId,
+        /// The response's status, if one was sent.
+        status: Option<u16>,
+        /// Bytes of the request's body that were forwarded.
+        request_bytes: u64,
+        /// Bytes of the response's body that were forwarded.
+        response_bytes: u64,
+        /// What cut it short, if anything did.
+        error: Option<String>,
+    },
+    /// A DNS query was answered.
+    DnsAnswered {
+        /// Who asked.
+        child: SocketAddr,
+        /// `udp` or `tcp`.
+        transport: &'static str,
+        /// The name asked for.
+        name: String,
+        /// The record type asked for, as text.
+        record_type: String,
+        /// The response code, as text.
+        rcode: String,
+        /// The addresses in the answer.
+        addresses: Vec<IpAddr>,
+    },
+    /// The kernel refused something, or the proxy refused what the kernel could not judge.
+    AttemptBlocked {
+        /// Why.
+        #[serde(serialize_with = "reason_name")]
+        reason: Reason,
+        /// IANA protocol number, or zero.
+        protocol: u8,
+        /// Where to.
+        dst: SocketAddr,
+        /// How many packets so far.
+        packets: u64,
+    },
+    /// The proxy refused to dial an address that belongs to the host or its infrastructure.
+    UpstreamRefused {
+        /// The connection.
+        connection: ConnectionId,
+        /// Where to.
+        dst: SocketAddr,
+        /// What kind of address it is.
+        reason: &'static str,
+    },
+}
+
+fn reason_name<S: serde::Serializer>(reason: &Reason, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(reason.name())
+}
