@@ -117,6 +117,12 @@ impl FlowKey {
     pub const fn child(&self) -> SocketAddr {
         SocketAddr::new(ip(self.child), self.child_port)
     }
+
+    /// The socket address that the child dialled.
+    #[must_use]
+    pub const fn dst(&self) -> SocketAddr {
+        SocketAddr::new(ip(self.dst), self.dst_port)
+    }
 }
 
 /// What `client_in` decided about a connection when it saw its SYN.
@@ -140,6 +146,16 @@ impl Verdict {
             2 => Some(Self::Relay),
             3 => Some(Self::Dns),
             _ => None,
+        }
+    }
+
+    /// The stable name that output and documentation use.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Intercept => "intercept",
+            Self::Relay => "relay",
+            Self::Dns => "dns",
         }
     }
 }
@@ -171,6 +187,18 @@ impl State {
             4 => Some(Self::Closed),
             5 => Some(Self::Reset),
             _ => None,
+        }
+    }
+
+    /// The stable name that output and documentation use.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Opening => "opening",
+            Self::Open => "open",
+            Self::HalfClosed => "half-closed",
+            Self::Closed => "closed",
+            Self::Reset => "reset",
         }
     }
 }

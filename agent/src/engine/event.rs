@@ -28,6 +28,30 @@ pub struct ExchangeId(pub u64);
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event {
+    /// The kernel saw a connection being opened.
+    FlowOpened {
+        /// The child's end.
+        child: SocketAddr,
+        /// What the child dialled.
+        orig_dst: SocketAddr,
+    },
+    /// The kernel saw a connection end.
+    FlowClosed {
+        /// The child's end.
+        child: SocketAddr,
+        /// What the child dialled.
+        orig_dst: SocketAddr,
+        /// `closed` or `reset`.
+        state: &'static str,
+        /// Bytes from the child, link layer included.
+        bytes_out: u64,
+        /// Bytes to the child.
+        bytes_in: u64,
+        /// Packets from the child.
+        packets_out: u64,
+        /// Packets to the child.
+        packets_in: u64,
+    },
     /// The proxy accepted a connection and found its flow.
     ConnectionAccepted {
         /// The connection.

@@ -1,0 +1,51 @@
+//! The session's log: what supervisor and worker have to say, kept off the terminal, which is the command's.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::Mutex;
+
+use tracing::Level;
+
+/// The log starts over when it has grown to this many bytes.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// Opens a session's log. Only its owner may read it: it names every host the session spoke to.
+///
+/// # Errors
+/// If it cannot be opened.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path)
+}
+
+/// Sends this process's messages to `file`.
+pub(super) fn init(file: File) {
+    let level = if cfg!(debug_assertions) { Level::DEBUG } else { Level::INFO };
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_ansi(false)
+        .with_target(false)
+        .with_writer(Mutex::new(Capped(file)))
+        .finish();
+    // A second call, in a test of several parts of this module, keeps the first.
+    if tracing::subscriber::set_global_default(subscriber).is_err() {
+        tracing::debug!("the log was open already");
+    }
+}
+
+/// A file that starts over when it is full. Opened for appending, it is shared by processes without mixing lines.
+struct Capped(File);
+
+impl Write for Capped {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.metadata()?.len() > MAX_BYTES {
+            self.0.set_len(0)?;
+        }
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}

@@ -1,0 +1,23 @@
+//! The composition root: builds the parts, introduces them to one another, orders start, drain and teardown.
+
+pub mod doctor;
+pub mod exec;
+mod handoff;
+mod log;
+mod sandbox_up;
+pub mod sessions;
+pub mod stats;
+pub mod supervisor;
+mod trust;
+pub mod worker;
+
+/// An error with its causes, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,106 @@
+//! Brings a session's namespaces up: one thread that enters them, makes everything in them, and ends.
+
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use agent_common::maps::{self, Config, PortAction};
+use anyhow::{Context as _, anyhow};
+use rtnetlink::Handle;
+
+use crate::ebpf::dataplane::{Attachment, Dataplane, Network};
+use crate::engine::policy::Mode;
+use crate::engine::policy::destination;
+use crate::sandbox::sockets::{self, Sockets};
+use crate::sandbox::{link, netns, sysctl};
+
+/// What a session lives on. Dropping it closes the session off.
+pub(super) struct Sandbox {
+    /// The programs.
+    pub(super) dataplane: Dataplane,
+    /// The sockets in the gateway's namespace.
+    pub(super) sockets: Sockets,
+    /// The gateway's namespace, which ends with its last descriptor.
+    _gateway: OwnedFd,
+}
+
+/// Makes the two namespaces and all that is in them; the client's gets the name `path`.
+///
+/// # Errors
+/// Whatever could not be made. What was made is in the journal, or ends with its descriptors.
+pub(super) fn bring_up(path: PathBuf, mode: Mode) -> anyhow::Result<Sandbox> {
+    // Loading needs no namespace and takes as long as all the rest.
+    let loading = std::thread::spawn(move || load(mode));
+    let building = std::thread::spawn(move || build(&path, || join(loading)));
+    join(building)
+}
+
+fn join<T>(thread: std::thread::JoinHandle<anyhow::Result<T>>) -> anyhow::Result<T> {
+    thread.join().map_err(|_| anyhow!("a thread that set the session up panicked"))?
+}
+
+fn load(mode: Mode) -> anyhow::Result<Dataplane> {
+    let default_port = match mode {
+        Mode::Observe => PortAction::Relay,
+        Mode::Enforce => PortAction::Refuse,
+    };
+    let config = Config {
+        child4: maps::address(link::CHILD4.into()),
+        child6: maps::address(link::CHILD6.into()),
+        gateway4: maps::address(link::GATEWAY4.into()),
+        gateway6: maps::address(link::GATEWAY6.into()),
+        ifindex: link::GATEWAY_IFINDEX,
+        child_mac: link::CHILD_MAC,
+        default_port: default_port as u8,
+        pad: 0,
+    };
+    let mut dataplane = Dataplane::load(&config)?;
+    let refused: Vec<Network> = destination::REFUSED_V4
+        .iter()
+        .map(|&(ip, prefix)| Network::V4(ip, prefix))
+        .chain(destination::REFUSED_V6.iter().map(|&(ip, prefix)| Network::V6(ip, prefix)))
+        .collect();
+    dataplane.set_policy(&[(80, PortAction::Intercept), (443, PortAction::Intercept)], &refused)?;
+    Ok(dataplane)
+}
+
+/// Runs on a thread of its own, which changes namespaces and ends in the gateway's.
+fn build(path: &std::path::Path, dataplane: impl FnOnce() -> anyhow::Result<Dataplane>) -> anyhow::Result<Sandbox> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start netlink")?;
+    let _entered = runtime.enter();
+    let client = netns::unshare_here()?;
+    netns::publish(path)?;
+    sysctl::client()?;
+    let client_links = netlink()?;
+    let gateway = netns::unshare_here()?;
+    sysctl::gateway()?;
+    let gateway_links = netlink()?;
+    let sockets = runtime.block_on(async {
+        link::create(&gateway_links, &client).await?;
+        link::set_up_gateway(&gateway_links).await?;
+        sockets::create()
+    })?;
+    let mut dataplane = dataplane()?;
+    dataplane.set_listeners(&sockets.0)?;
+    dataplane.attach(link::GATEWAY_LINK, &gateway, attachment())?;
+    // Only now can a packet pass.
+    runtime.block_on(async {
+        link::up_gateway(&gateway_links).await?;
+        link::set_up_client(&client_links).await
+    })?;
+    Ok(Sandbox { dataplane, sockets, _gateway: gateway })
+}
+
+/// A netlink connection to the calling thread's namespace, which it stays connected to.
+fn netlink() -> anyhow::Result<Handle> {
+    let (connection, handle, _) = rtnetlink::new_connection().context("cannot open a netlink socket")?;
+    tokio::spawn(connection);
+    Ok(handle)
+}
+
+/// tcx came with kernel 6.6.
+fn attachment() -> Attachment {
+    match super::doctor::kernel_release() {
+        Some(release) if release < (6, 6) => Attachment::Clsact,
+        _ => Attachment::Tcx,
+    }
+}

@@ -1,0 +1,204 @@
+//! The supervisor: makes a session, watches its command and its worker, and takes it down. It parses no byte that came
+//! from the network.
+
+mod command;
+mod signals;
+mod worker;
+
+use std::process::{Command, ExitStatus};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use nix::time::{ClockId, clock_gettime};
+
+use self::command::Child;
+use self::signals::{Arrived, Signals};
+use self::worker::Worker;
+use super::sandbox_up::{self, Sandbox};
+use super::{log, trust};
+use crate::config;
+use crate::ebpf::flows::FlowTable;
+use crate::ebpf::pins;
+use crate::sandbox::cgroup;
+use crate::sandbox::journal::Record;
+use crate::sandbox::link::GATEWAY_IFINDEX;
+use crate::sandbox::session::{Facts, Session};
+use crate::sandbox::{Error, netns};
+
+/// How often ended connections are removed from the flow table.
+const SWEEP: Duration = Duration::from_secs(10);
+
+/// Runs a session from beginning to end and returns the exit status of its command, or zero without one.
+///
+/// # Errors
+/// If the session could not be brought up, or the agent failed while it ran. Nothing is left behind either way.
+pub fn run(config: config::Run) -> anyhow::Result<u8> {
+    // Before any thread exists, so that all inherit it: signals are read where the session is watched.
+    let signals = Signals::block()?;
+    let mut session = Session::create(&config.name)?;
+    let result = match Running::start(&mut session, &config, signals) {
+        Ok(mut running) => {
+            let result = running.watch(&config);
+            running.stop();
+            result
+        }
+        Err(error) => Err(error),
+    };
+    keep_log(&session, &config);
+    let left: Vec<Error> = session.remove();
+    match left.into_iter().next() {
+        Some(error) => Err(anyhow::Error::from(error).context("the session was not removed entirely; run `agent gc`")),
+        None => result,
+    }
+}
+
+/// The log lives with the session; `--log` keeps a copy.
+fn keep_log(session: &Session, config: &config::Run) {
+    let Some(target) = &config.log else { return };
+    let source = session.directory.join("log");
+    if let Err(error) = std::fs::copy(&source, target) {
+        crate::ui::warn(&format!("cannot keep the log as `{}`: {error}", target.display()));
+    }
+}
+
+/// A session that is up.
+struct Running {
+    facts: Facts,
+    sandbox: Sandbox,
+    worker: Worker,
+    child: Option<Child>,
+    flows: FlowTable,
+    signals: Signals,
+}
+
+impl Running {
+    /// Makes everything, each thing in the journal before it exists.
+    fn start(session: &mut Session, config: &config::Run, signals: Signals) -> anyhow::Result<Self> {
+        let log_path = session.directory.join("log");
+        let log = log::open(&log_path).with_context(|| format!("cannot open `{}`", log_path.display()))?;
+        log::init(log.try_clone().context("cannot duplicate the log")?);
+        let starting = worker::Starting::spawn(&log)?;
+        let cgroup = cgroup::path(&session.name)?;
+        let netns = netns::path(&session.name);
+        session.journal.record(&Record::EmptyDir { path: netns::RUN_NETNS.into() })?;
+        session.journal.record(&Record::Netns { path: netns.clone() })?;
+        session.journal.record(&Record::Cgroup { path: cgroup.clone() })?;
+        let (up_path, mode) = (netns.clone(), config.mode);
+        let bringing_up = std::thread::spawn(move || sandbox_up::bring_up(up_path, mode));
+        cgroup::create(&cgroup)?;
+        let trust = trust::prepare(session, &config.ca.cert_pem, &config.user);
+        let sandbox = bringing_up.join().map_err(|_| anyhow::anyhow!("bringing the session up panicked"))??;
+        let trust = trust?;
+        let maps = pin(session, &sandbox)?;
+        let facts = Facts {
+            name: session.name.to_string(),
+            pid: i32::try_from(std::process::id()).unwrap_or(0),
+            started: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
+            mode: config.mode.name().to_owned(),
+            netns,
+            cgroup,
+            maps,
+            log: log_path,
+            ca: trust.ca.clone(),
+            mounts: trust.mounts.clone(),
+            variables: trust.variables.clone(),
+            user: config.user.clone(),
+        };
+        session.publish(&facts)?;
+        let worker = starting.hand_over(worker::settings(config)?, &sandbox, log)?;
+        let flows = FlowTable::of(&sandbox.dataplane, GATEWAY_IFINDEX)?;
+        let mut running = Self { facts, sandbox, worker, child: None, flows, signals };
+        running.begin(session, config, &trust)?;
+        Ok(running)
+    }
+
+    /// Starts the command, or says that all is ready for others.
+    fn begin(&mut self, session: &mut Session, config: &config::Run, trust: &crate::sandbox::trust::Trust) -> anyhow::Result<()> {
+        if config.command.is_empty() {
+            trust::prepare_ip_netns(session, trust)?;
+            self.worker.wait_ready()?;
+            crate::ui::line("ready");
+            return Ok(());
+        }
+        let environment = super::exec::environment(&config.environment, &self.facts.variables);
+        self.child = Some(Child::spawn(&self.facts, &config.command, &environment)?);
+        // Others may look in while the command runs; it does not wait for them.
+        trust::prepare_ip_netns(session, trust)
+    }
+
+    /// Watches until the session is over: the command has ended, or a signal came where there is none.
+    fn watch(&mut self, config: &config::Run) -> anyhow::Result<u8> {
+        let mut swept = Instant::now();
+        let mut ended: Option<ExitStatus> = None;
+        loop {
+            let timeout = self.worker.respawn_in().map_or(SWEEP, |respawn| respawn.min(SWEEP));
+            match self.signals.wait(timeout)? {
+                Some(Arrived::Child) => ended = ended.or(self.reap()?),
+                Some(Arrived::Other { signal, from_terminal }) => match &self.child {
+                    // A terminal has signalled the command as well.
+                    Some(child) if !from_terminal => child.forward(signal),
+                    Some(_) => {}
+                    None => return Ok(0),
+                },
+                None => {}
+            }
+            self.worker.respawn_if_due(&self.sandbox)?;
+            if swept.elapsed() >= SWEEP {
+                self.flows.sweep(boot_time()?);
+                swept = Instant::now();
+            }
+            if let Some(status) = ended
+                && (!config.wait_all || cgroup::processes(&self.facts.cgroup).is_empty())
+            {
+                return Ok(command::exit_status(status));
+            }
+        }
+    }
+
+    /// Takes note of children that have ended; returns the command's status if it is one of them.
+    fn reap(&mut self) -> anyhow::Result<Option<ExitStatus>> {
+        self.worker.reap()?;
+        match &mut self.child {
+            Some(child) => child.ended(),
+            None => Ok(None),
+        }
+    }
+
+    /// Ends processes, lets what they sent go out, and closes the session off; the journal does the rest.
+    fn stop(self) {
+        if !cgroup::processes(&self.facts.cgroup).is_empty() {
+            cgroup::end(&self.facts.cgroup, cgroup::GRACE);
+        }
+        self.worker.drain();
+        drop(self.sandbox);
+    }
+}
+
+/// Pins the maps; mounts the BPF file system if nobody has.
+fn pin(session: &mut Session, sandbox: &Sandbox) -> anyhow::Result<std::path::PathBuf> {
+    if !pins::is_mounted() {
+        session.journal.record(&Record::Bpffs { path: pins::BPFFS.into() })?;
+        pins::mount_bpffs()?;
+    }
+    let maps = pins::directory(session.name.as_str());
+    if let Some(parent) = maps.parent() {
+        session.journal.record(&Record::EmptyDir { path: parent.to_owned() })?;
+    }
+    session.journal.record(&Record::Tree { path: maps.clone() })?;
+    pins::pin(&sandbox.dataplane, &maps)?;
+    Ok(maps)
+}
+
+/// The time that the BPF programs stamp packets with.
+fn boot_time() -> anyhow::Result<Duration> {
+    Ok(clock_gettime(ClockId::CLOCK_BOOTTIME).context("cannot read the clock")?.into())
+}
+
+/// This program again, in another role.
+#[expect(clippy::disallowed_methods, reason = "the supervisor starts its own program's other roles")]
+fn this_program(role: &str) -> Command {
+    let mut command = Command::new(super::worker::program());
+    command.arg(role);
+    command
+}
+

@@ -1,0 +1,148 @@
+//! The worker, as its parent sees it: started, handed its settings, started again when it dies, drained at the end.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::net::Shutdown;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use agent_common::maps;
+use anyhow::Context as _;
+
+use super::this_program;
+use crate::app::handoff::{self, Settings};
+use crate::app::sandbox_up::Sandbox;
+use crate::config::{self, invoker};
+use crate::sandbox::link::GATEWAY_IFINDEX;
+use crate::sandbox::session::User;
+
+/// A worker that died is replaced after this long; the listeners live on and clients queue.
+const RESPAWN: Duration = Duration::from_millis(100);
+/// How long open connections may take to finish after the last process of the session has ended.
+const DRAIN: Duration = Duration::from_secs(5);
+/// How long a worker may take to say that it is ready.
+const READY: Duration = Duration::from_secs(10);
+
+/// A worker process that waits for its settings.
+pub(super) struct Starting {
+    process: std::process::Child,
+    socket: UnixStream,
+}
+
+impl Starting {
+    /// Starts the process. Its environment is empty: nothing in it is the worker's business.
+    pub(super) fn spawn(log: &File) -> anyhow::Result<Self> {
+        let (ours, theirs) = UnixStream::pair().context("cannot make a socket pair")?;
+        let log = log.try_clone().context("cannot duplicate the log")?;
+        let process = this_program(crate::cli::WORKER)
+            .env_clear()
+            .stdin(OwnedFd::from(theirs))
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .context("cannot start the worker")?;
+        Ok(Self { process, socket: ours })
+    }
+
+    /// Gives the worker what it needs.
+    pub(super) fn hand_over(self, settings: Settings, sandbox: &Sandbox, log: File) -> anyhow::Result<Worker> {
+        send(&self.socket, &settings, sandbox)?;
+        Ok(Worker { alive: Some(self), died: None, settings, log })
+    }
+}
+
+fn send(socket: &UnixStream, settings: &Settings, sandbox: &Sandbox) -> anyhow::Result<()> {
+    let mut descriptors: Vec<_> = sandbox.sockets.0.iter().map(OwnedFd::as_fd).collect();
+    for map in [maps::FLOWS, maps::NAMES, maps::EVENTS] {
+        descriptors.push(sandbox.dataplane.map_fd(map)?);
+    }
+    handoff::send(socket, settings, &descriptors).context("the worker did not take its settings; see the log")
+}
+
+/// What the worker of a session is told.
+pub(super) fn settings(config: &config::Run) -> anyhow::Result<Settings> {
+    Ok(Settings {
+        mode: config.mode,
+        ca: config.ca.clone(),
+        upstream_roots: config.upstream_roots.clone(),
+        resolvers: config.resolvers.clone(),
+        ifindex: GATEWAY_IFINDEX,
+        user: worker_user()?,
+    })
+}
+
+/// The system user `agent` where a package made one, else nobody; no group but its own.
+fn worker_user() -> anyhow::Result<User> {
+    let user = invoker::system_user("agent").or_else(|_| invoker::system_user("nobody"))?;
+    let groups = Vec::new();
+    anyhow::ensure!(user.uid != 0, "user `{}` is root; the worker must not be", user.name);
+    Ok(User { groups, ..user })
+}
+
+/// The worker of a session, or the gap between two.
+pub(super) struct Worker {
+    alive: Option<Starting>,
+    died: Option<Instant>,
+    settings: Settings,
+    log: File,
+}
+
+impl Worker {
+    /// Waits until the worker serves.
+    pub(super) fn wait_ready(&mut self) -> anyhow::Result<()> {
+        let Some(Starting { socket, .. }) = &mut self.alive else { anyhow::bail!("the worker has died") };
+        socket.set_read_timeout(Some(READY)).context("cannot wait for the worker")?;
+        socket.read_exact(&mut [0]).context("the worker did not start; start again with `--log FILE` and read it")
+    }
+
+    /// Takes note of the worker's death.
+    pub(super) fn reap(&mut self) -> anyhow::Result<()> {
+        let Some(alive) = &mut self.alive else { return Ok(()) };
+        if let Some(status) = alive.process.try_wait().context("cannot wait for the worker")? {
+            tracing::error!(%status, "the worker died");
+            self.alive = None;
+            self.died = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// How long until another worker is to be started, if one is.
+    pub(super) fn respawn_in(&self) -> Option<Duration> {
+        self.died.map(|died| (died + RESPAWN).saturating_duration_since(Instant::now()))
+    }
+
+    /// Starts another worker if it is time.
+    pub(super) fn respawn_if_due(&mut self, sandbox: &Sandbox) -> anyhow::Result<()> {
+        if !self.respawn_in().is_some_and(|wait| wait.is_zero()) {
+            return Ok(());
+        }
+        let starting = Starting::spawn(&self.log)?;
+        // If it dies before it has its settings, that is noticed like any other death.
+        if let Err(error) = send(&starting.socket, &self.settings, sandbox) {
+            tracing::error!(%error, "a new worker did not take its settings");
+        }
+        self.alive = Some(starting);
+        self.died = None;
+        Ok(())
+    }
+
+    /// Lets open connections finish, for a while, and ends the worker.
+    pub(super) fn drain(self) {
+        let Some(mut alive) = self.alive else { return };
+        let asked = alive.socket.shutdown(Shutdown::Write).and_then(|()| alive.socket.set_read_timeout(Some(DRAIN)));
+        // The worker's end closes when it has ended; until then nothing but its one ready byte comes.
+        let drained = asked.and_then(|()| {
+            let mut ready = [0; 2];
+            while alive.socket.read(&mut ready)? > 0 {}
+            Ok(())
+        });
+        if let Err(error) = drained {
+            tracing::warn!(%error, "connections were cut after {DRAIN:?}");
+        }
+        if let Err(error) = alive.process.kill().and_then(|()| alive.process.wait()) {
+            tracing::warn!(%error, "the worker could not be waited for");
+        }
+    }
+}

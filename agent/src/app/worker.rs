@@ -1,0 +1,216 @@
+//! The worker: everything that touches bytes from the network. It becomes nobody before it reads the first of them.
+
+use std::io::Read as _;
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent_common::maps::Verdict;
+use anyhow::{Context as _, bail};
+use nix::sys::prctl;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{SigSet, Signal};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::watch;
+
+use super::handoff::{self, Settings};
+use super::log;
+use crate::dns::{self, Forwarder};
+use crate::ebpf::events::KernelEvents;
+use crate::ebpf::flows::FlowTable;
+use crate::engine::event::{Event, Events, Sink};
+use crate::engine::policy::Policy;
+use crate::proxy::{self, Destinations, Flows, Proxy};
+use crate::sandbox::privileges;
+
+/// More threads than this do not pay: a session is one user's traffic.
+const MAX_THREADS: usize = 4;
+
+/// The worker's main function. Standard input is the socket to the supervisor, standard error the session's log.
+///
+/// # Errors
+/// If it cannot start; the supervisor then starts another.
+pub fn main() -> anyhow::Result<()> {
+    SigSet::empty().thread_set_mask().context("cannot unblock signals")?;
+    log::init(descriptor(&std::io::stderr())?.into());
+    let socket = UnixStream::from(descriptor(&std::io::stdin())?);
+    let (settings, descriptors) = handoff::receive(&socket).context("cannot read the settings")?;
+    give_up_privileges(&settings)?;
+    raise_file_limit()?;
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).clamp(1, MAX_THREADS);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let served = runtime.block_on(serve(settings, Descriptors::sort(descriptors)?, socket));
+    // What has not drained by now is cut.
+    runtime.shutdown_background();
+    served
+}
+
+fn descriptor(stream: &impl std::os::fd::AsFd) -> anyhow::Result<OwnedFd> {
+    stream.as_fd().try_clone_to_owned().context("cannot duplicate a descriptor")
+}
+
+fn give_up_privileges(settings: &Settings) -> anyhow::Result<()> {
+    std::env::set_current_dir("/").context("cannot change to /")?;
+    privileges::become_user(&settings.user).context("cannot give up privileges")?;
+    // After the change of user, which would clear it. If the supervisor is gone already, the socket says so.
+    prctl::set_pdeathsig(Signal::SIGKILL).context("cannot tie the worker to the supervisor")
+}
+
+fn raise_file_limit() -> anyhow::Result<()> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).context("cannot read the file limit")?;
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).context("cannot raise the file limit")
+}
+
+/// The descriptors in the order in which `Supervisor` sends them: the sockets as `Listener` numbers them, then the
+/// maps.
+struct Descriptors {
+    proxy: Vec<TcpListener>,
+    dns: dns::Sockets,
+    flows: OwnedFd,
+    names: OwnedFd,
+    events: OwnedFd,
+}
+
+impl Descriptors {
+    fn sort(descriptors: Vec<OwnedFd>) -> anyhow::Result<Self> {
+        let received = descriptors.len();
+        let Ok([proxy4, proxy6, tcp4, tcp6, udp4, udp6, flows, names, events]) = <[OwnedFd; 9]>::try_from(descriptors)
+        else {
+            bail!("expected nine descriptors, got {received}");
+        };
+        let udp = vec![UdpSocket::from(udp4), UdpSocket::from(udp6)];
+        let dns = dns::Sockets { udp, tcp: vec![tcp4.into(), tcp6.into()] };
+        Ok(Self { proxy: vec![proxy4.into(), proxy6.into()], dns, flows, names, events })
+    }
+}
+
+async fn serve(settings: Settings, descriptors: Descriptors, socket: UnixStream) -> anyhow::Result<()> {
+    let events: Events = Arc::new(Log);
+    let table = FlowTable::new(descriptors.flows, descriptors.names, settings.ifindex)?;
+    let resolvers = settings.resolvers.clone();
+    let forwarder = Forwarder::new(dns_config(resolvers), Arc::clone(&events));
+    let flows = Arc::new(Table { table, forwarder: Arc::clone(&forwarder) });
+    let policy = Policy::new(settings.mode);
+    let proxy = Proxy::new(proxy_config(settings), policy, flows, Arc::new(Host), Arc::clone(&events))?;
+    let (drain, drained) = watch::channel(false);
+    let mut serving = tokio::task::JoinSet::new();
+    for listener in descriptors.proxy {
+        let listener = tokio::net::TcpListener::from_std(listener).context("cannot listen")?;
+        serving.spawn(Arc::clone(&proxy).serve(listener, drained.clone()));
+    }
+    let dns = tokio::spawn(forwarder.serve(descriptors.dns));
+    let kernel = tokio::spawn(report(KernelEvents::new(descriptors.events)?, events));
+    tell_ready(&socket)?;
+    tokio::task::spawn_blocking(move || wait_for_end(&socket)).await.context("cannot watch the supervisor")?;
+    drain.send_replace(true);
+    while serving.join_next().await.is_some() {}
+    dns.abort();
+    kernel.abort();
+    Ok(())
+}
+
+fn tell_ready(socket: &UnixStream) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    let mut socket = socket;
+    socket.write_all(&[1]).context("the supervisor is gone")
+}
+
+/// Returns when the supervisor wants the worker to end, or has ended itself.
+fn wait_for_end(socket: &UnixStream) {
+    let mut socket = socket;
+    let mut byte = [0];
+    // Nothing more is ever sent: any return is the end.
+    let end = socket.read(&mut byte);
+    tracing::debug!(?end, "draining");
+}
+
+fn dns_config(resolvers: Vec<SocketAddr>) -> dns::Config {
+    dns::Config { resolvers, timeout: Duration::from_secs(2), attempts: 2, max_in_flight: 1024 }
+}
+
+fn proxy_config(settings: Settings) -> proxy::Config {
+    proxy::Config {
+        ca: settings.ca,
+        upstream_roots: settings.upstream_roots.into_iter().map(Into::into).collect(),
+        connect_timeout: Duration::from_secs(30),
+        sniff_timeout: Duration::from_secs(3),
+        handshake_timeout: Duration::from_secs(30),
+        max_connections: 8192,
+    }
+}
+
+/// Passes the kernel's events on.
+async fn report(ring: KernelEvents, events: Events) -> anyhow::Result<()> {
+    let mut ring = AsyncFd::with_interest(ring, Interest::READABLE).context("cannot watch the kernel's events")?;
+    loop {
+        let mut ready = ring.readable_mut().await.context("cannot watch the kernel's events")?;
+        while let Some(event) = ready.get_inner_mut().next_event() {
+            events.emit(event);
+        }
+        ready.clear_ready();
+    }
+}
+
+/// Writes every event to the session's log, as JSON.
+struct Log;
+
+impl Sink for Log {
+    fn emit(&self, event: Event) {
+        match serde_json::to_string(&event) {
+            Ok(json) => tracing::info!("{json}"),
+            Err(error) => tracing::error!(%error, ?event, "an event cannot be written as JSON"),
+        }
+    }
+}
+
+/// The BPF maps, as the proxy wants to ask them; names that a connection does not tell come from DNS.
+struct Table {
+    table: FlowTable,
+    forwarder: Arc<Forwarder>,
+}
+
+impl Flows for Table {
+    fn lookup(&self, child: SocketAddr, local: SocketAddr) -> Option<(SocketAddr, Verdict)> {
+        let flow = self.table.lookup(child, local)?;
+        let verdict = Verdict::from_u8(flow.verdict)?;
+        if let Some(name) = self.forwarder.names().name_of(flow.orig_dst().ip()) {
+            self.table.set_name(child, local, &name);
+        }
+        Some((flow.orig_dst(), verdict))
+    }
+
+    fn name(&self, child: SocketAddr, local: SocketAddr, name: &str) {
+        self.table.set_name(child, local, name);
+    }
+}
+
+/// The host's own addresses, asked of its routing table: a datagram socket that is connected to one of them gets that
+/// address as its own. Nothing is sent.
+struct Host;
+
+impl Destinations for Host {
+    fn is_host_local(&self, ip: IpAddr) -> bool {
+        let unspecified: IpAddr =
+            if ip.is_ipv4() { std::net::Ipv4Addr::UNSPECIFIED.into() } else { std::net::Ipv6Addr::UNSPECIFIED.into() };
+        let own = || {
+            let socket = UdpSocket::bind((unspecified, 0))?;
+            socket.connect((ip, 9))?;
+            socket.local_addr()
+        };
+        // No route: the dial that follows fails by itself.
+        own().is_ok_and(|own| own.ip() == ip)
+    }
+}
+
+/// Where the worker's own program is.
+pub(super) fn program() -> &'static Path {
+    Path::new("/proc/self/exe")
+}

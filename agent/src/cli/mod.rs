@@ -1,0 +1,144 @@
+//! The command line: what can be typed, and what it calls.
+
+mod run;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::app;
+use crate::ui;
+
+/// The role of the process that handles traffic; not for people.
+pub const WORKER: &str = "__worker";
+/// The role of the process that becomes the command; not for people.
+pub const LAUNCH: &str = "__launch";
+/// Exit status when the agent itself failed.
+const FAILED: u8 = 125;
+
+/// Runs programs in a network namespace of their own, where all they send is intercepted, shown and contained.
+#[derive(Parser)]
+#[command(name = "agent", version, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a command in an intercepted namespace; without a command, bring the namespace up and stay
+    Run(run::RunArgs),
+    /// Run a command in a session that is up
+    Exec(ExecArgs),
+    /// List sessions
+    Ls(Output),
+    /// Show what a session is made of
+    Status(Named),
+    /// End a session
+    Down(Down),
+    /// Remove what killed sessions left behind
+    Gc(Output),
+    /// Show live connections, totals and refused attempts, straight from the kernel's maps
+    Stats(StatsArgs),
+    /// Say what this machine lacks, and what to do about it
+    Doctor(Output),
+}
+
+#[derive(Args)]
+struct Output {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct Named {
+    /// The session's name
+    name: String,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Args)]
+struct Down {
+    /// The session's name
+    name: String,
+}
+
+#[derive(Args)]
+struct ExecArgs {
+    /// The session's name
+    name: String,
+    /// Run the command as this user [default: whoever called sudo]
+    #[arg(long)]
+    user: Option<String>,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+#[derive(Args)]
+struct StatsArgs {
+    /// The session's name
+    name: String,
+    /// Go on until the session ends, a reading each second
+    #[arg(long)]
+    watch: bool,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// The `agent` binary.
+#[must_use]
+pub fn main() -> ExitCode {
+    match dispatch(std::env::args_os()) {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            ui::warn(&format!("{error:#}"));
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn dispatch(mut args: impl Iterator<Item = OsString> + Clone) -> anyhow::Result<u8> {
+    match args.clone().nth(1) {
+        Some(role) if role == WORKER => app::worker::main().map(|()| 0),
+        Some(role) if role == LAUNCH => {
+            args.nth(1);
+            app::exec::launch_child(args).map(|failure| failed_launch(&failure))
+        }
+        _ => match Cli::try_parse_from(args) {
+            Ok(cli) => command(cli.command),
+            Err(error) => usage(&error),
+        },
+    }
+}
+
+/// Help and version are answers; anything else is a mistake.
+fn usage(error: &clap::Error) -> anyhow::Result<u8> {
+    error.print()?;
+    Ok(if error.use_stderr() { FAILED } else { 0 })
+}
+
+fn command(command: Command) -> anyhow::Result<u8> {
+    match command {
+        Command::Run(args) => return app::supervisor::run(crate::config::run(args.into())?),
+        Command::Exec(args) => {
+            let failure = app::exec::exec(&args.name, args.user.as_deref(), args.command)?;
+            return Ok(failed_launch(&failure));
+        }
+        Command::Ls(output) => app::sessions::list(output.json)?,
+        Command::Status(named) => app::sessions::status(&named.name, named.output.json)?,
+        Command::Down(down) => app::sessions::down(&down.name)?,
+        Command::Gc(output) => app::sessions::collect(output.json)?,
+        Command::Stats(args) => app::stats::stats(&args.name, args.output.json, args.watch)?,
+        Command::Doctor(output) => return Ok(u8::from(!app::doctor::doctor(output.json)?)),
+    }
+    Ok(0)
+}
+
+fn failed_launch(failure: &crate::sandbox::launch::Failure) -> u8 {
+    ui::warn(&app::chain(failure));
+    failure.exit_status()
+}

@@ -1,0 +1,72 @@
+//! What can be typed after `agent run`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::config::RunInput;
+use crate::engine::policy::Mode;
+
+#[derive(Args)]
+pub(super) struct RunArgs {
+    /// Name of the session and of its network namespace
+    #[arg(long, value_name = "NAME")]
+    netns: String,
+    /// What is allowed
+    #[arg(long, value_enum, default_value_t = ModeArg::Observe)]
+    mode: ModeArg,
+    /// Run the command as this user [default: whoever called sudo]
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
+    /// Trust the roots in this PEM file upstream, besides the system's (repeatable)
+    #[arg(long, value_name = "FILE")]
+    upstream_ca: Vec<PathBuf>,
+    /// Forward DNS queries to this resolver [default: those of /etc/resolv.conf] (repeatable)
+    #[arg(long, value_name = "ADDR[:PORT]")]
+    dns: Vec<String>,
+    /// Issue certificates with this authority [default: one made for the session]
+    #[arg(long, value_name = "FILE")]
+    ca_cert: Option<PathBuf>,
+    /// The private key of `--ca-cert`
+    #[arg(long, value_name = "FILE")]
+    ca_key: Option<PathBuf>,
+    /// Stay until every process of the session has ended [default: end those that outlive the command]
+    #[arg(long)]
+    wait_all: bool,
+    /// Keep the session's log in this file
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+    /// The command and its arguments
+    #[arg(last = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ModeArg {
+    /// Allow all TCP, record everything
+    Observe,
+    /// Refuse what is not understood
+    Enforce,
+}
+
+impl From<RunArgs> for RunInput {
+    fn from(args: RunArgs) -> Self {
+        let mode = match args.mode {
+            ModeArg::Observe => Mode::Observe,
+            ModeArg::Enforce => Mode::Enforce,
+        };
+        Self {
+            name: args.netns,
+            mode,
+            user: args.user,
+            upstream_ca: args.upstream_ca,
+            dns: args.dns,
+            ca_cert: args.ca_cert,
+            ca_key: args.ca_key,
+            wait_all: args.wait_all,
+            log: args.log,
+            command: args.command,
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! From what was typed to what is meant. The only place that reads the environment; everything is checked here, before
+//! anything is made.
+
+pub mod authority;
+pub mod invoker;
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+
+use crate::engine::policy::Mode;
+use crate::proxy::Ca;
+use crate::sandbox::name::Name;
+use crate::sandbox::session::User;
+
+/// A session that is to be run.
+pub struct Run {
+    /// Its name.
+    pub name: Name,
+    /// What it allows.
+    pub mode: Mode,
+    /// The command and its arguments; empty to bring the namespace up and stay.
+    pub command: Vec<OsString>,
+    /// Who the command runs as.
+    pub user: User,
+    /// What the command's environment is made from.
+    pub environment: Vec<(OsString, OsString)>,
+    /// The certificate authority.
+    pub ca: Ca,
+    /// Roots to trust upstream besides the system's, in DER.
+    pub upstream_roots: Vec<Vec<u8>>,
+    /// Whom to forward DNS queries to.
+    pub resolvers: Vec<SocketAddr>,
+    /// Whether the session lasts until its last process has ended, not only the command.
+    pub wait_all: bool,
+    /// Where to keep the session's log after its end.
+    pub log: Option<PathBuf>,
+}
+
+/// What was typed, as far as it needs checking.
+pub struct RunInput {
+    /// `--netns`.
+    pub name: String,
+    /// `--mode`.
+    pub mode: Mode,
+    /// `--user`.
+    pub user: Option<String>,
+    /// `--upstream-ca`.
+    pub upstream_ca: Vec<PathBuf>,
+    /// `--dns`.
+    pub dns: Vec<String>,
+    /// `--ca-cert`.
+    pub ca_cert: Option<PathBuf>,
+    /// `--ca-key`.
+    pub ca_key: Option<PathBuf>,
+    /// `--wait-all`.
+    pub wait_all: bool,
+    /// `--log`.
+    pub log: Option<PathBuf>,
+    /// What follows `--`.
+    pub command: Vec<OsString>,
+}
+
+/// Why something that was typed cannot be meant.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The agent was not started by root.
+    #[error("`agent {0}` needs root; run it with sudo")]
+    NotRoot(&'static str),
+    /// The name of the session is not valid.
+    #[error("`--netns`: {0}")]
+    Name(#[source] crate::sandbox::name::Invalid),
+    /// There is no such user.
+    #[error("there is no user `{0}`; give a login name or a number that `getent passwd` knows")]
+    NoUser(String),
+    /// Users cannot be looked up.
+    #[error("cannot look up user `{0}`")]
+    UserLookup(String, #[source] nix::Error),
+    /// A file cannot be read.
+    #[error("`{option} {}`: cannot read the file", path.display())]
+    File {
+        /// The option that named it.
+        option: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A file has no certificate in PEM.
+    #[error("`{option} {}`: the file has no certificate in PEM (`-----BEGIN CERTIFICATE-----`)", path.display())]
+    NoCertificate {
+        /// The option that named it.
+        option: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
+    /// Certificate and key of the authority do not serve.
+    #[error("{0}")]
+    Authority(String),
+    /// An address of a resolver cannot be read.
+    #[error("`--dns {0}`: give an address with an optional port, such as 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53")]
+    Resolver(String),
+    /// There is nobody to forward DNS queries to.
+    #[error("`/etc/resolv.conf` names no resolver; give one with `--dns ADDR`")]
+    NoResolver,
+}
+
+/// Checks everything that was typed for `agent run`.
+///
+/// # Errors
+/// The first thing that is wrong, and what to do about it.
+pub fn run(input: RunInput) -> Result<Run, Error> {
+    require_root("run")?;
+    let name = input.name.parse().map_err(Error::Name)?;
+    let (user, environment) = invoker::invoker(input.user.as_deref())?;
+    let ca = authority::authority(input.ca_cert.as_deref(), input.ca_key.as_deref())?;
+    let mut upstream_roots = Vec::new();
+    for path in &input.upstream_ca {
+        upstream_roots.extend(certificates("--upstream-ca", path)?);
+    }
+    let resolvers = resolvers(&input.dns)?;
+    let RunInput { mode, wait_all, log, command, .. } = input;
+    Ok(Run { name, mode, command, user, environment, ca, upstream_roots, resolvers, wait_all, log })
+}
+
+/// Whether this process may make namespaces and load programs.
+///
+/// # Errors
+/// [`Error::NotRoot`].
+pub fn require_root(command: &'static str) -> Result<(), Error> {
+    if nix::unistd::geteuid().is_root() { Ok(()) } else { Err(Error::NotRoot(command)) }
+}
+
+/// Whether a program of this name is on the search path.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "config is where the environment is read")]
+pub fn program_exists(program: &OsStr) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
+}
+
+/// The variables that send programs to a proxy of their own, as far as they are set.
+#[must_use]
+pub fn proxy_variables() -> Vec<String> {
+    let proxies = ["http_proxy", "https_proxy", "all_proxy"];
+    let names = invoker::own().into_iter().filter_map(|(name, _)| name.into_string().ok());
+    names.filter(|name| proxies.contains(&name.to_ascii_lowercase().as_str())).collect()
+}
+
+/// Reads a file that an option named.
+fn read(option: &'static str, path: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(path).map_err(|source| Error::File { option, path: path.to_owned(), source })
+}
+
+fn certificates(option: &'static str, path: &Path) -> Result<Vec<Vec<u8>>, Error> {
+    let pem = read(option, path)?;
+    let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    match parsed {
+        Ok(certificates) if !certificates.is_empty() => {
+            Ok(certificates.into_iter().map(|certificate| certificate.to_vec()).collect())
+        }
+        _ => Err(Error::NoCertificate { option, path: path.to_owned() }),
+    }
+}
+
+fn resolvers(given: &[String]) -> Result<Vec<SocketAddr>, Error> {
+    if !given.is_empty() {
+        return given.iter().map(|text| resolver(text).ok_or_else(|| Error::Resolver(text.clone()))).collect();
+    }
+    let resolv_conf = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    match crate::dns::host_resolvers(&resolv_conf) {
+        none if none.is_empty() => Err(Error::NoResolver),
+        resolvers => Ok(resolvers),
+    }
+}
+
+/// An address, with a port or without.
+fn resolver(text: &str) -> Option<SocketAddr> {
+    let bare = |text: &str| text.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, 53));
+    text.parse().ok().or_else(|| bare(text)).filter(|resolver: &SocketAddr| resolver.port() != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::resolver;
+
+    #[test]
+    fn a_resolver_is_an_address_with_an_optional_port() {
+        let check = |text: &str, expect: Option<&str>| {
+            assert_eq!(resolver(text).map(|resolver| resolver.to_string()), expect.map(str::to_owned), "{text}");
+        };
+        check("192.0.2.53", Some("192.0.2.53:53"));
+        check("192.0.2.53:5353", Some("192.0.2.53:5353"));
+        check("2001:db8::53", Some("[2001:db8::53]:53"));
+        check("[2001:db8::53]:54", Some("[2001:db8::53]:54"));
+        for text in ["", "resolver.example", "192.0.2.53:", "192.0.2.53:0", "192.0.2.53:65536", "1.2.3", "[::1"] {
+            check(text, None);
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The programs of one session: loaded, configured, attached. They end with the value that holds them, and at the
+//! latest with the gateway's namespace: links are not pinned.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+
+use agent_common::maps::{self, Config, PortAction};
+use aya::maps::lpm_trie::{Key, LpmTrie};
+use aya::maps::{Array, MapData, SockMap};
+use aya::programs::tc::{NlOptions, TcAttachOptions, qdisc_add_clsact};
+use aya::programs::{LinkOrder, SchedClassifier, SkLookup, TcAttachType};
+use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
+
+use super::Error;
+
+/// Two programs at the gateway's end of the veth.
+const CLASSIFIERS: [(&str, TcAttachType); 2] =
+    [("client_in", TcAttachType::Ingress), ("client_out", TcAttachType::Egress)];
+const STEER: &str = "steer";
+
+/// A network that the kernel refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network {
+    /// IPv4.
+    V4(Ipv4Addr, u8),
+    /// IPv6.
+    V6(Ipv6Addr, u8),
+}
+
+/// How a classifier is attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attachment {
+    /// tcx, from kernel 6.6 on.
+    Tcx,
+    /// A clsact qdisc and filters.
+    Clsact,
+}
+
+/// The loaded programs and their maps.
+pub struct Dataplane {
+    ebpf: Ebpf,
+}
+
+impl Dataplane {
+    /// Loads and verifies the programs.
+    ///
+    /// # Errors
+    /// If the kernel refuses them.
+    pub fn load(config: &Config) -> Result<Self, Error> {
+        let object = include_bytes_aligned!(env!("AGENT_EBPF_OBJECT"));
+        // No BTF of the kernel: the programs read no kernel structure, and parsing it takes longer than all the rest.
+        let mut ebpf = EbpfLoader::new().btf(None).override_global(maps::CONFIG, config, true).load(object).map_err(Error::Load)?;
+        for (name, _) in CLASSIFIERS {
+            classifier(&mut ebpf, name)?.load().map_err(failed(name))?;
+        }
+        steer(&mut ebpf)?.load().map_err(failed(STEER))?;
+        Ok(Self { ebpf })
+    }
+
+    /// Says what the kernel does with single ports, and which networks it refuses.
+    ///
+    /// # Errors
+    /// If a map cannot be written.
+    pub fn set_policy(&mut self, ports: &[(u16, PortAction)], refused: &[Network]) -> Result<(), Error> {
+        let mut actions: Array<_, u8> = self.map_mut(maps::PORT_POLICY)?;
+        for (port, action) in ports {
+            actions.set(u32::from(*port), *action as u8, 0).map_err(unusable(maps::PORT_POLICY))?;
+        }
+        for network in refused {
+            match *network {
+                Network::V4(ip, prefix) => self.refuse(maps::CIDR4, prefix, ip.octets())?,
+                Network::V6(ip, prefix) => self.refuse(maps::CIDR6, prefix, ip.octets())?,
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse<const N: usize>(&mut self, name: &'static str, prefix: u8, ip: [u8; N]) -> Result<(), Error>
+    where
+        [u8; N]: aya::Pod,
+    {
+        let mut networks: LpmTrie<_, [u8; N], u8> = self.map_mut(name)?;
+        networks.insert(&Key::new(u32::from(prefix), ip), 1, 0).map_err(unusable(name))
+    }
+
+    /// Gives `steer` its listeners, in the order of [`maps::Listener`].
+    ///
+    /// # Errors
+    /// If the map cannot be written.
+    pub fn set_listeners(&mut self, sockets: &[OwnedFd]) -> Result<(), Error> {
+        let mut listeners: SockMap<_> = self.map_mut(maps::LISTENERS)?;
+        for (index, socket) in (0..).zip(sockets) {
+            listeners.set(index, &socket.as_raw_fd(), 0).map_err(unusable(maps::LISTENERS))?;
+        }
+        Ok(())
+    }
+
+    /// Attaches the programs. To be called by a thread in the gateway's namespace, where the name of the device
+    /// resolves.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn attach(&mut self, link: &'static str, gateway: &OwnedFd, attachment: Attachment) -> Result<(), Error> {
+        if attachment == Attachment::Clsact {
+            qdisc_add_clsact(link).map_err(|source| Error::Qdisc { link, source })?;
+        }
+        for (name, direction) in CLASSIFIERS {
+            let options = match attachment {
+                Attachment::Tcx => TcAttachOptions::TcxOrder(LinkOrder::default()),
+                Attachment::Clsact => TcAttachOptions::Netlink(NlOptions::default()),
+            };
+            let program = classifier(&mut self.ebpf, name)?;
+            program.attach_with_options(link, direction, options).map_err(failed(name))?;
+        }
+        steer(&mut self.ebpf)?.attach(gateway).map_err(failed(STEER))?;
+        Ok(())
+    }
+
+    /// The descriptor of a map, to be handed to the worker.
+    ///
+    /// # Errors
+    /// If there is no such map.
+    pub fn map_fd(&self, name: &'static str) -> Result<BorrowedFd<'_>, Error> {
+        Ok(self.map(name)?.fd().as_fd())
+    }
+
+    /// The map of this name.
+    pub(super) fn map(&self, name: &'static str) -> Result<&MapData, Error> {
+        use aya::maps::Map;
+        match self.ebpf.map(name).ok_or(Error::Absent(name))? {
+            Map::HashMap(data) | Map::LruHashMap(data) | Map::PerCpuArray(data) | Map::RingBuf(data) => Ok(data),
+            _ => Err(Error::Absent(name)),
+        }
+    }
+
+    fn map_mut<'a, M>(&'a mut self, name: &'static str) -> Result<M, Error>
+    where
+        M: TryFrom<&'a mut aya::maps::Map, Error = aya::maps::MapError>,
+    {
+        M::try_from(self.ebpf.map_mut(name).ok_or(Error::Absent(name))?).map_err(unusable(name))
+    }
+
+    /// What the programs log, in a debug build.
+    #[cfg(debug_assertions)]
+    #[must_use]
+    pub fn logger(&mut self) -> Option<aya_log::EbpfLogger<&'static dyn log::Log>> {
+        aya_log::EbpfLogger::init(&mut self.ebpf).ok()
+    }
+}
+
+fn classifier<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut SchedClassifier, Error> {
+    ebpf.program_mut(name).ok_or(Error::Absent(name))?.try_into().map_err(failed(name))
+}
+
+fn steer(ebpf: &mut Ebpf) -> Result<&mut SkLookup, Error> {
+    ebpf.program_mut(STEER).ok_or(Error::Absent(STEER))?.try_into().map_err(failed(STEER))
+}
+
+fn failed(name: &'static str) -> impl FnOnce(aya::programs::ProgramError) -> Error {
+    move |source| Error::Program { name, source }
+}
+
+pub(super) fn unusable(name: &'static str) -> impl FnOnce(aya::maps::MapError) -> Error {
+    move |source| Error::Map { name, source }
+}

@@ -1,0 +1,133 @@
+//! The ring buffer of kernel events, read record by record.
+
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+use agent_common::maps::{self, EventKind, FlowKey, Reason, State};
+use aya::maps::{Map, MapData, RingBuf};
+
+use super::Error;
+use super::dataplane::unusable;
+use crate::engine::event::Event;
+
+/// The consumer's end of the ring buffer; readable when there is something to read.
+pub struct KernelEvents(RingBuf<MapData>);
+
+impl KernelEvents {
+    /// Opens the ring buffer behind a descriptor.
+    ///
+    /// # Errors
+    /// If it is not one.
+    pub fn new(fd: OwnedFd) -> Result<Self, Error> {
+        let data = MapData::from_fd(fd).map_err(unusable(maps::EVENTS))?;
+        let ring = RingBuf::try_from(Map::RingBuf(data)).map_err(unusable(maps::EVENTS))?;
+        Ok(Self(ring))
+    }
+
+    /// The next event, if there is one.
+    pub fn next_event(&mut self) -> Option<Event> {
+        loop {
+            // A record that this version does not know is skipped.
+            if let Some(event) = read(&self.0.next()?) {
+                return Some(event);
+            }
+        }
+    }
+}
+
+impl AsRawFd for KernelEvents {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+/// Reads one record, laid out as [`maps::Event`].
+fn read(record: &[u8]) -> Option<Event> {
+    let mut fields = Fields(record);
+    let _ns = fields.u64()?;
+    let (bytes_out, bytes_in) = (fields.u64()?, fields.u64()?);
+    let (packets_out, packets_in) = (fields.u64()?, fields.u64()?);
+    let key = fields.key()?;
+    let _ether_type = fields.u16()?;
+    let [kind, detail] = fields.take::<2>()?;
+    let (child, orig_dst) = (key.child(), key.dst());
+    if kind == EventKind::Blocked as u8 {
+        let reason = Reason::from_u8(detail)?;
+        return Some(Event::AttemptBlocked { reason, protocol: key.protocol, dst: orig_dst, packets: packets_out });
+    }
+    if kind == EventKind::Opened as u8 {
+        return Some(Event::FlowOpened { child, orig_dst });
+    }
+    let state = State::from_u8(detail).filter(|_| kind == EventKind::Closed as u8)?;
+    Some(Event::FlowClosed { child, orig_dst, state: state.name(), bytes_out, bytes_in, packets_out, packets_in })
+}
+
+/// The rest of a record, in the order and byte order of the kernel's structure.
+struct Fields<'a>(&'a [u8]);
+
+impl Fields<'_> {
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (field, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*field)
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        self.take().map(u64::from_ne_bytes)
+    }
+
+    fn u16(&mut self) -> Option<u16> {
+        self.take().map(u16::from_ne_bytes)
+    }
+
+    fn key(&mut self) -> Option<FlowKey> {
+        let (child, dst) = (self.take()?, self.take()?);
+        let (child_port, dst_port) = (self.u16()?, self.u16()?);
+        let ifindex = u32::from_ne_bytes(self.take()?);
+        let [protocol, family, _, _] = self.take()?;
+        Some(FlowKey { child, dst, child_port, dst_port, ifindex, protocol, family, pad: [0; 2] })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use agent_common::maps::{EventKind, Reason};
+
+    use super::read;
+    use crate::engine::event::Event;
+
+    fn record(kind: u8, detail: u8) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for total in [9_u64, 100, 200, 3, 4] {
+            bytes.extend(total.to_ne_bytes());
+        }
+        bytes.extend([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 200, 1, 2]);
+        bytes.extend([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1]);
+        bytes.extend(5000_u16.to_ne_bytes());
+        bytes.extend(443_u16.to_ne_bytes());
+        bytes.extend(1000_u32.to_ne_bytes());
+        bytes.extend([17, 4, 0, 0]);
+        bytes.extend(0x0800_u16.to_ne_bytes());
+        bytes.extend([kind, detail]);
+        bytes
+    }
+
+    #[test]
+    fn a_record_has_the_size_of_the_kernels_structure() {
+        assert_eq!(record(1, 1).len(), size_of::<agent_common::maps::Event>());
+    }
+
+    #[test]
+    fn a_blocked_attempt_names_its_reason_and_destination() {
+        let event = read(&record(EventKind::Blocked as u8, Reason::Udp as u8));
+        let Some(Event::AttemptBlocked { reason, protocol, dst, packets }) = event else { panic!("{event:?}") };
+        assert_eq!((reason, protocol, packets), (Reason::Udp, 17, 3));
+        assert_eq!(dst.to_string(), "192.0.2.1:443");
+    }
+
+    #[test]
+    fn what_is_short_or_unknown_is_no_event() {
+        for bytes in [Vec::new(), record(1, 1)[..80].to_vec(), record(9, 1), record(2, 77), record(3, 200)] {
+            assert!(read(&bytes).is_none());
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The agent's side of the BPF programs: loading, attaching, and typed access to the maps. The only folder that names
+//! aya.
+
+pub mod dataplane;
+pub mod events;
+pub mod flows;
+pub mod pins;
+pub mod probe;
+pub mod snapshot;
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why the kernel half could not be loaded, attached or read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The programs could not be loaded.
+    #[error("cannot load the BPF programs; `agent doctor` says what this kernel lacks")]
+    Load(#[source] aya::EbpfError),
+    /// A program could not be verified or attached.
+    #[error("cannot attach the BPF program `{name}`; `agent doctor` says what this kernel lacks")]
+    Program {
+        /// Its name.
+        name: &'static str,
+        /// Why not.
+        source: aya::programs::ProgramError,
+    },
+    /// A filter could not be attached the way kernels before 6.6 want it.
+    #[error("cannot add a clsact qdisc to `{link}`")]
+    Qdisc {
+        /// The device.
+        link: &'static str,
+        /// Why not.
+        source: aya::programs::tc::TcError,
+    },
+    /// A map could not be opened, read or written.
+    #[error("cannot use the BPF map `{name}`")]
+    Map {
+        /// Its name.
+        name: &'static str,
+        /// Why not.
+        source: aya::maps::MapError,
+    },
+    /// The object has no such program or map.
+    #[error("the BPF object has no `{0}`")]
+    Absent(&'static str),
+    /// The BPF file system could not be used.
+    #[error("cannot {op} `{}`", path.display())]
+    Bpffs {
+        /// What was tried.
+        op: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+}

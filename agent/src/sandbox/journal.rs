@@ -1,0 +1,169 @@
+//! What a session has made, written down before it is made, so that whoever comes later can remove it.
+//!
+//! One JSON object a line, in the session's directory. Removal goes backwards; what is already gone is no error.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use nix::mount::{MntFlags, umount2};
+use serde::{Deserialize, Serialize};
+
+use super::{Error, cgroup, netns};
+
+/// One thing that has to be removed at the end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "made", rename_all = "snake_case")]
+pub enum Record {
+    /// A directory with all that is in it.
+    Tree {
+        /// Where.
+        path: PathBuf,
+    },
+    /// A directory that is removed only if it is empty by then.
+    EmptyDir {
+        /// Where.
+        path: PathBuf,
+    },
+    /// A name in `/run/netns`.
+    Netns {
+        /// Where.
+        path: PathBuf,
+    },
+    /// A control group with every process in it.
+    Cgroup {
+        /// Where.
+        path: PathBuf,
+    },
+    /// A BPF file system that was not mounted before; unmounted only if nothing is pinned in it by then.
+    Bpffs {
+        /// Where.
+        path: PathBuf,
+    },
+}
+
+impl Record {
+    /// Removes the thing, if it is still there.
+    fn remove(&self) -> Result<(), Error> {
+        match self {
+            Self::Tree { path } => absent(fs::remove_dir_all(path)).map_err(Error::file("remove", path)),
+            Self::EmptyDir { path } => unless_in_use(fs::remove_dir(path)).map_err(Error::file("remove", path)),
+            Self::Netns { path } => netns::unpublish(path),
+            Self::Cgroup { path } => cgroup::remove(path),
+            Self::Bpffs { path } => unmount_if_empty(path),
+        }
+    }
+}
+
+/// The journal of one session.
+pub struct Journal {
+    file: File,
+    path: PathBuf,
+}
+
+impl Journal {
+    /// Opens the journal in a session's directory.
+    ///
+    /// # Errors
+    /// If the file cannot be opened.
+    pub fn open(directory: &Path) -> Result<Self, Error> {
+        let path = directory.join("journal");
+        let file =
+            OpenOptions::new().create(true).append(true).open(&path).map_err(Error::file("open journal", &path))?;
+        Ok(Self { file, path })
+    }
+
+    /// Writes a record. To be called before the thing is made.
+    ///
+    /// # Errors
+    /// If it cannot be written; the thing must then not be made.
+    pub fn record(&mut self, record: &Record) -> Result<(), Error> {
+        let mut line = serde_json::to_vec(record).map_err(|error| self.failed(error.into()))?;
+        line.push(b'\n');
+        self.file.write_all(&line).map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, source: io::Error) -> Error {
+        Error::file("write journal", &self.path)(source)
+    }
+}
+
+/// Removes everything that a session's journal names, latest first, and the journal. Goes on after a failure and
+/// returns them all.
+#[must_use]
+pub fn undo(directory: &Path) -> Vec<Error> {
+    let path = directory.join("journal");
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
+        Err(error) => return vec![Error::file("read journal", &path)(error)],
+    };
+    // A last line cut short by a crash was never acted upon: records come before the things.
+    let records: Vec<Record> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    records.iter().rev().filter_map(|record| record.remove().err()).collect()
+}
+
+fn absent(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+fn unless_in_use(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::ResourceBusy => Ok(()),
+        result => absent(result),
+    }
+}
+
+fn unmount_if_empty(path: &Path) -> Result<(), Error> {
+    match fs::read_dir(path) {
+        Ok(mut entries) => {
+            if entries.next().is_some() {
+                return Ok(());
+            }
+        }
+        Err(error) => return absent(Err(error)).map_err(Error::file("read", path)),
+    }
+    match umount2(path, MntFlags::empty()) {
+        // Not mounted any more, or used by somebody else by now.
+        Ok(()) | Err(nix::Error::EINVAL | nix::Error::EBUSY) => Ok(()),
+        Err(errno) => Err(Error::file_errno("unmount", path)(errno)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{Journal, Record, undo};
+
+    #[test]
+    fn undo_removes_what_was_recorded_latest_first_and_forgives_what_is_gone() {
+        let root = std::env::temp_dir().join(format!("agent-journal-{}", std::process::id()));
+        let outer = root.join("outer");
+        let inner = outer.join("inner");
+        fs::create_dir_all(&inner).unwrap();
+        let mut journal = Journal::open(&root).unwrap();
+        journal.record(&Record::EmptyDir { path: outer.clone() }).unwrap();
+        journal.record(&Record::EmptyDir { path: inner }).unwrap();
+        journal.record(&Record::Tree { path: root.join("never-made") }).unwrap();
+        fs::write(root.join("journal"), fs::read_to_string(root.join("journal")).unwrap() + "{\"made\":\"tr").unwrap();
+        assert!(undo(&root).is_empty());
+        assert!(!outer.exists());
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn a_directory_that_others_use_is_left() {
+        let root = std::env::temp_dir().join(format!("agent-journal-used-{}", std::process::id()));
+        let used = root.join("used");
+        fs::create_dir_all(used.join("by-others")).unwrap();
+        Journal::open(&root).unwrap().record(&Record::EmptyDir { path: used.clone() }).unwrap();
+        assert!(undo(&root).is_empty());
+        assert!(used.exists());
+        fs::remove_dir_all(root).unwrap();
+    }
+}
