@@ -2,3 +2,4 @@
 //! contains it. The binary `agent` is [`cli::main`]; docs/architecture.md maps the rest.
 
 pub mod engine;
+pub mod proxy;

@@ -2,3 +2,6 @@
 //! as arguments, verdicts and events go out as values.
 
 pub mod event;
+pub mod http;
+pub mod policy;
+pub mod wire;
