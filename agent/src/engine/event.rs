@@ -61,6 +61,13 @@ pub enum Event {
         /// What the child dialled.
         orig_dst: SocketAddr,
     },
+    /// A connection was reset because no flow says where it was to go, or the kernel contradicts the flow.
+    FlowUnknown {
+        /// The child's end.
+        child: SocketAddr,
+        /// Our end, as the kernel names it.
+        local: SocketAddr,
+    },
     /// A TLS connection was terminated on both sides.
     TlsIntercepted {
         /// The connection.
@@ -77,6 +84,13 @@ pub enum Event {
         /// The connection.
         connection: ConnectionId,
         /// Why: its port, or what its first bytes were.
+        reason: &'static str,
+    },
+    /// The policy refused to forward a connection's bytes unread.
+    RelayRefused {
+        /// The connection.
+        connection: ConnectionId,
+        /// Why it would have been relayed.
         reason: &'static str,
     },
     /// A connection ended in an error.
@@ -99,7 +113,7 @@ pub enum Event {
         connection: ConnectionId,
         /// The exchange.
         exchange: ExchangeId,
-        /// `HTTP/1.1` or `HTTP/2`.
+        /// `HTTP/1.0`, `HTTP/1.1` or `HTTP/2`.
         version: &'static str,
         /// The method.
         method: String,

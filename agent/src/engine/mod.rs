@@ -2,4 +2,7 @@
 //! as arguments, verdicts and events go out as values.
 
 pub mod event;
+pub mod http;
+pub mod policy;
 pub mod stats;
+pub mod wire;

@@ -1,0 +1,96 @@
+//! Addresses that are never dialled on a child's behalf: the worker dials from the host, and the child must not reach
+//! the host or its infrastructure through it. Which addresses are the host's own it cannot know; its caller adds them.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+const METADATA4: [Ipv4Addr; 2] = [Ipv4Addr::new(169, 254, 169, 254), Ipv4Addr::new(100, 100, 100, 200)];
+const METADATA6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+
+/// Why `ip` is never dialled, or `None` if it may be. An IPv6 address that embeds an IPv4 one is as forbidden as that:
+/// mapped (RFC 4291 section 2.5.5), 6to4 (RFC 3056), NAT64 (RFC 6052).
+#[must_use]
+pub fn forbidden(ip: IpAddr) -> Option<&'static str> {
+    match ip {
+        IpAddr::V4(v4) => forbidden4(v4),
+        IpAddr::V6(v6) => forbidden6(v6).or_else(|| embedded(v6).and_then(forbidden4)),
+    }
+}
+
+fn forbidden4(ip: Ipv4Addr) -> Option<&'static str> {
+    match ip {
+        _ if METADATA4.contains(&ip) => Some("metadata"),
+        _ if ip.is_loopback() => Some("loopback"),
+        // All of 0.0.0.0/8: Linux dials the host itself for the first, and the rest is "this network" (RFC 1122).
+        _ if ip.octets()[0] == 0 => Some("unspecified"),
+        _ if ip.is_link_local() => Some("link-local"),
+        _ if ip.is_multicast() => Some("multicast"),
+        _ if ip.is_broadcast() => Some("broadcast"),
+        _ => None,
+    }
+}
+
+fn forbidden6(ip: Ipv6Addr) -> Option<&'static str> {
+    match ip {
+        METADATA6 => Some("metadata"),
+        _ if ip.is_loopback() => Some("loopback"),
+        _ if ip.is_unspecified() => Some("unspecified"),
+        _ if ip.is_unicast_link_local() => Some("link-local"),
+        _ if ip.is_multicast() => Some("multicast"),
+        _ => None,
+    }
+}
+
+fn embedded(ip: Ipv6Addr) -> Option<Ipv4Addr> {
+    let word = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
+    match ip.segments() {
+        [0, 0, 0, 0, 0, 0xffff | 0, high, low] => Some(word(high, low)),
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(word(high, low)),
+        [0x2002, high, low, ..] => Some(word(high, low)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_and_its_infrastructure_are_never_dialled() {
+        let table = [
+            ("127.0.0.1", Some("loopback")),
+            ("127.255.0.9", Some("loopback")),
+            ("0.0.0.0", Some("unspecified")),
+            ("0.1.2.3", Some("unspecified")),
+            ("169.254.1.1", Some("link-local")),
+            ("169.254.169.254", Some("metadata")),
+            ("100.100.100.200", Some("metadata")),
+            ("224.0.0.1", Some("multicast")),
+            ("255.255.255.255", Some("broadcast")),
+            ("192.0.2.1", None),
+            ("10.1.2.3", None),
+            ("192.168.1.1", None),
+            ("100.100.100.201", None),
+            ("::1", Some("loopback")),
+            ("::", Some("unspecified")),
+            ("fe80::1", Some("link-local")),
+            ("febf::1", Some("link-local")),
+            ("ff02::1", Some("multicast")),
+            ("fd00:ec2::254", Some("metadata")),
+            ("2001:db8::1", None),
+            ("fd00::1", None),
+            ("::ffff:127.0.0.1", Some("loopback")),
+            ("::127.0.0.1", Some("loopback")),
+            ("::ffff:169.254.169.254", Some("metadata")),
+            ("::ffff:192.0.2.1", None),
+            ("64:ff9b::127.0.0.1", Some("loopback")),
+            ("64:ff9b::169.254.169.254", Some("metadata")),
+            ("64:ff9b::192.0.2.1", None),
+            ("2002:7f00:1::", Some("loopback")),
+            ("2002:a9fe:a9fe::1", Some("metadata")),
+            ("2002:c000:201::", None),
+        ];
+        for (ip, expected) in table {
+            assert_eq!(forbidden(ip.parse().unwrap()), expected, "{ip}");
+        }
+    }
+}

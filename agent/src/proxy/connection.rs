@@ -1,0 +1,140 @@
+//! One connection of the child: joined to its flow, sniffed, judged, and handed to TLS, HTTP or the relay.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use agent_common::maps::Verdict;
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+
+use super::dial::check;
+use super::error::{Error, Side};
+use super::first_bytes::first_bytes;
+use super::http::{self, Protocol, Upstream};
+use super::io::{Fate, Socket};
+use super::relay::relay;
+use super::{Proxy, tls};
+use crate::engine::event::{ConnectionId, Event};
+use crate::engine::policy::Content;
+use crate::engine::wire::sniff::Sniff;
+
+/// What a listener yields.
+pub(crate) struct Accepted {
+    pub(crate) tcp: TcpStream,
+    pub(crate) child: SocketAddr,
+}
+
+/// What everything that works for a connection knows about it. Its end is reported when the last of them lets go.
+pub(crate) struct Connection {
+    pub(crate) id: ConnectionId,
+    pub(crate) orig_dst: SocketAddr,
+    pub(crate) proxy: Arc<Proxy>,
+    pub(crate) downstream: Fate,
+    pub(crate) upstream: Fate,
+    pub(crate) drain: watch::Receiver<bool>,
+    child: SocketAddr,
+    verdict: Verdict,
+    named: AtomicBool,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Accepted {
+    /// Joins the connection to its flow. Without one, or if the kernel names another destination, it is reset: where it
+    /// was to go is never guessed.
+    pub(crate) fn join(
+        self,
+        proxy: &Arc<Proxy>,
+        slot: OwnedSemaphorePermit,
+        drain: &watch::Receiver<bool>,
+    ) -> Option<(Arc<Connection>, Socket)> {
+        let downstream = Fate::default();
+        let local = self.tcp.local_addr();
+        let socket = Socket::new(self.tcp, downstream.clone());
+        let local = local.inspect_err(|error| tracing::debug!(%error, "connection lost before it was read")).ok()?;
+        let Some((orig_dst, verdict)) = lookup(proxy, self.child, local) else {
+            downstream.reset();
+            proxy.events.emit(Event::FlowUnknown { child: self.child, local });
+            return None;
+        };
+        let connection = Connection {
+            id: proxy.next_connection(),
+            orig_dst,
+            proxy: Arc::clone(proxy),
+            downstream,
+            upstream: Fate::default(),
+            drain: drain.clone(),
+            child: self.child,
+            verdict,
+            named: AtomicBool::new(false),
+            _slot: slot,
+        };
+        connection.emit(Event::ConnectionAccepted { connection: connection.id, child: self.child, orig_dst });
+        Some((Arc::new(connection), socket))
+    }
+}
+
+fn lookup(proxy: &Proxy, child: SocketAddr, local: SocketAddr) -> Option<(SocketAddr, Verdict)> {
+    let canonical = |addr: SocketAddr| (addr.ip().to_canonical(), addr.port());
+    proxy.flows.lookup(child, local).filter(|(orig_dst, _)| canonical(*orig_dst) == canonical(local))
+}
+
+impl Connection {
+    /// Carries the connection to its end.
+    pub(crate) async fn run(self: Arc<Self>, socket: Socket) {
+        if let Err(error) = Box::pin(self.carry(socket)).await {
+            self.failed(&error);
+        }
+    }
+
+    /// Reports that the connection ended in `error`.
+    pub(crate) fn failed(&self, error: &Error) {
+        self.emit(Event::ConnectionFailed { connection: self.id, side: error.side.name(), error: error.chain() });
+    }
+
+    /// Reports a fact.
+    pub(crate) fn emit(&self, event: Event) {
+        self.proxy.events.emit(event);
+    }
+
+    /// Ends both sides with RST.
+    pub(crate) fn reset(&self) {
+        self.downstream.reset();
+        self.upstream.reset();
+    }
+
+    /// Notes the host name, the first time one is learnt.
+    pub(crate) fn name(&self, name: &str) {
+        if !self.named.swap(true, Ordering::Relaxed) {
+            self.proxy.flows.name(self.child, self.orig_dst, name);
+        }
+    }
+
+    /// The address at the other end of `side`.
+    pub(crate) const fn peer(&self, side: Side) -> SocketAddr {
+        match side {
+            Side::Downstream => self.child,
+            Side::Upstream | Side::Internal => self.orig_dst,
+        }
+    }
+
+    async fn carry(self: &Arc<Self>, socket: Socket) -> Result<(), Error> {
+        check(self).inspect_err(|_| self.downstream.reset())?;
+        if let Some(content) = Content::unread(self.verdict) {
+            return relay(self, socket, content).await;
+        }
+        let (sniff, io) = first_bytes(socket, self.proxy.timeouts.sniff).await;
+        match sniff {
+            Sniff::Tls => tls::intercept(self, io).await,
+            Sniff::Http1 => http::serve(Box::new(io), Upstream::plain(self, Protocol::Http1)).await,
+            Sniff::H2Preface => http::serve(Box::new(io), Upstream::plain(self, Protocol::Http2)).await,
+            Sniff::Other | Sniff::More => relay(self, io, Content::Other).await,
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.emit(Event::ConnectionClosed { connection: self.id });
+    }
+}

@@ -1,0 +1,144 @@
+//! What can go wrong with a connection, and whose fault it is. Blame decides what the child is told and how.
+
+use std::error::Error as StdError;
+use std::io;
+
+use thiserror::Error;
+
+/// Where an error came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The child's end.
+    Downstream,
+    /// The server's end.
+    Upstream,
+    /// Ourselves.
+    Internal,
+}
+
+impl Side {
+    /// The name that events and messages use.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Downstream => "downstream",
+            Self::Upstream => "upstream",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+/// What went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The address is one that is never dialled.
+    Forbidden,
+    /// The peer refused the connection.
+    Refused,
+    /// No route to the peer.
+    Unreachable,
+    /// The peer did not answer in time.
+    TimedOut,
+    /// The TLS handshake failed.
+    Tls,
+    /// The peer closed or reset the connection.
+    Closed,
+    /// The peer reset one HTTP/2 stream.
+    StreamReset,
+    /// The peer broke the rules of HTTP.
+    Protocol,
+    /// The session cannot be set up: its CA is unusable.
+    Setup,
+}
+
+impl Kind {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Forbidden => "is an address that is never dialled",
+            Self::Refused => "refused the connection",
+            Self::Unreachable => "is unreachable",
+            Self::TimedOut => "did not answer in time",
+            Self::Tls => "failed the TLS handshake",
+            Self::Closed => "closed the connection",
+            Self::StreamReset => "reset the stream",
+            Self::Protocol => "broke the HTTP protocol",
+            Self::Setup => "cannot be used",
+        }
+    }
+
+    /// What an I/O error on an open or opening connection means.
+    #[must_use]
+    pub fn of(error: &io::Error) -> Self {
+        use io::ErrorKind as E;
+        match error.kind() {
+            E::ConnectionRefused => Self::Refused,
+            E::TimedOut => Self::TimedOut,
+            E::HostUnreachable | E::NetworkUnreachable | E::NetworkDown | E::AddrNotAvailable => Self::Unreachable,
+            _ if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => Self::Tls,
+            _ => Self::Closed,
+        }
+    }
+}
+
+/// An error of the proxy, with the side to blame.
+#[derive(Debug, Error)]
+#[error("{} {peer} {}", side.name(), kind.text())]
+pub struct Error {
+    /// Where it came from.
+    pub side: Side,
+    /// What went wrong.
+    pub kind: Kind,
+    /// The address or thing at fault.
+    pub peer: String,
+    /// What a library said.
+    #[source]
+    pub source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// `peer` on `side` did `kind`.
+    pub fn new(side: Side, kind: Kind, peer: impl ToString) -> Self {
+        Self { side, kind, peer: peer.to_string(), source: None }
+    }
+
+    /// The same, as a library reported it.
+    #[must_use]
+    pub fn because(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { source: Some(source.into()), ..self }
+    }
+
+    /// An I/O error of the connection to `peer` on `side`.
+    pub fn io(side: Side, peer: impl ToString, error: io::Error) -> Self {
+        Self::new(side, Kind::of(&error), peer).because(error)
+    }
+
+    /// An error of the HTTP exchange with `peer` on `side`.
+    pub(crate) fn hyper(side: Side, peer: impl ToString, error: hyper::Error) -> Self {
+        let stream = find::<h2::Error>(&error).is_some_and(|cause| cause.is_reset() && cause.is_remote());
+        let io = find::<io::Error>(&error).map(Kind::of);
+        let kind = match io {
+            _ if stream => Kind::StreamReset,
+            Some(kind) => kind,
+            None if error.is_parse() || error.is_user() => Kind::Protocol,
+            None => Kind::Closed,
+        };
+        Self::new(side, kind, peer).because(error)
+    }
+
+    /// The error with all its causes in one line.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let causes = std::iter::successors(StdError::source(self), |&cause| cause.source());
+        causes.fold(self.to_string(), |text, cause| format!("{text}: {cause}"))
+    }
+}
+
+/// The first cause of type `T` in the chain of `error`, itself included.
+pub(crate) fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+    std::iter::successors(Some(error), |&cause| cause.source()).find_map(|cause| cause.downcast_ref())
+}
+
+/// Whether the peer reset the connection that `error` came from.
+pub(crate) fn is_reset(error: &(dyn StdError + 'static)) -> bool {
+    find::<io::Error>(error).is_some_and(|cause| cause.kind() == io::ErrorKind::ConnectionReset)
+}

@@ -1,0 +1,27 @@
+//! What the child is told when a request could not be carried, where HTTP is already spoken.
+
+use bytes::Bytes;
+use http_body_util::{Either, Full};
+use hyper::header::CONTENT_TYPE;
+use hyper::header::HeaderValue;
+use hyper::{Response, StatusCode};
+
+use super::body::Body;
+use crate::proxy::error::{Error, Kind, Side};
+
+/// The answer to a request that failed with `error`: 502 or 504 with a text that names the hop. What the child broke
+/// itself, and a reset of its stream alone, have no answer but the same.
+///
+/// # Errors
+/// `error`, if there is nothing to answer.
+pub(crate) fn to(error: Error) -> Result<Response<Body>, Error> {
+    let status = match (error.side, error.kind) {
+        (Side::Downstream, _) | (_, Kind::StreamReset) => return Err(error),
+        (_, Kind::TimedOut) => StatusCode::GATEWAY_TIMEOUT,
+        _ => StatusCode::BAD_GATEWAY,
+    };
+    let mut response = Response::new(Either::Right(Full::new(Bytes::from(format!("agent: {error}\n")))));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    Ok(response)
+}

@@ -1,0 +1,64 @@
+//! Connections that stop being HTTP: `101 Switching Protocols` (WebSocket among others) and CONNECT. What follows is
+//! copied unread.
+
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::upgrade::{OnUpgrade, on};
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+
+use super::body::Tracked;
+use crate::engine::http::exchange::{Direction, Half};
+use crate::proxy::connection::Connection;
+use crate::proxy::error::{Error, Side};
+use crate::proxy::relay::copy;
+
+/// The child's side of an upgrade that may come.
+pub(crate) struct Upgrade {
+    downstream: OnUpgrade,
+    is_connect: bool,
+}
+
+impl Upgrade {
+    /// What `request` may become.
+    pub(crate) fn of(request: &mut Request<Incoming>) -> Self {
+        Self { is_connect: request.method() == Method::CONNECT, downstream: on(request) }
+    }
+
+    /// If `response` agrees, joins both sides once its head is delivered.
+    pub(crate) fn follow(
+        self,
+        connection: &Arc<Connection>,
+        tracked: &Arc<Tracked>,
+        response: &mut Response<Incoming>,
+    ) {
+        let status = response.status();
+        if status != StatusCode::SWITCHING_PROTOCOLS && !(self.is_connect && status.is_success()) {
+            return;
+        }
+        let (connection, tracked, upstream) = (Arc::clone(connection), Arc::clone(tracked), on(response));
+        tokio::spawn(async move {
+            if let Err(error) = join(&connection, &tracked, self.downstream, upstream).await {
+                tracked.fail(error.chain());
+                connection.failed(&error);
+            }
+        });
+    }
+}
+
+async fn join(
+    connection: &Connection,
+    tracked: &Tracked,
+    downstream: OnUpgrade,
+    upstream: OnUpgrade,
+) -> Result<(), Error> {
+    let failed = |side| move |error| Error::hyper(side, connection.peer(side), error);
+    let downstream = downstream.await.map_err(failed(Side::Downstream))?;
+    let upstream = upstream.await.map_err(failed(Side::Upstream))?;
+    let (sent, received) = copy(connection, TokioIo::new(downstream), TokioIo::new(upstream)).await?;
+    for (direction, bytes) in [(Direction::Request, sent), (Direction::Response, received)] {
+        tracked.settle(direction, Half::whole(bytes));
+    }
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! The proxy: accepts the child's connections, decrypts and forwards them, and reports what it sees. What may pass the
+//! engine decides; where a connection was to go, and which addresses are the host's, its caller says.
+
+mod connection;
+mod dial;
+mod error;
+mod first_bytes;
+mod http;
+mod io;
+mod listener;
+mod relay;
+mod tls;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use agent_common::maps::Verdict;
+use rustls::pki_types::CertificateDer;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+
+pub use self::error::{Error, Kind, Side};
+use crate::engine::event::{ConnectionId, Events, ExchangeId};
+use crate::engine::policy::{Policy, destination};
+
+/// The certificate authority that leaves are signed with.
+pub struct Ca {
+    /// Its certificate, PEM.
+    pub cert_pem: String,
+    /// Its private key, PEM.
+    pub key_pem: String,
+}
+
+/// Settings of the proxy.
+pub struct Config {
+    /// What signs the leaves that the child trusts.
+    pub ca: Ca,
+    /// Roots trusted upstream besides the system's.
+    pub upstream_roots: Vec<CertificateDer<'static>>,
+    /// How long connecting upstream may take.
+    pub connect_timeout: Duration,
+    /// How long to wait for a child's first bytes before taking its connection for one where the server speaks first.
+    pub sniff_timeout: Duration,
+    /// How long one TLS handshake may take.
+    pub handshake_timeout: Duration,
+    /// How many connections may be open; one more waits in the listener's queue.
+    pub max_connections: usize,
+}
+
+/// What the kernel recorded about connections.
+pub trait Flows: Send + Sync {
+    /// Original destination and verdict of the connection accepted from `child` on `local`; `None` if none is recorded.
+    fn lookup(&self, child: SocketAddr, local: SocketAddr) -> Option<(SocketAddr, Verdict)>;
+    /// Notes the host name learnt for the connection.
+    fn name(&self, child: SocketAddr, local: SocketAddr, name: &str);
+}
+
+/// What is known about addresses when they are dialled.
+pub trait Destinations: Send + Sync {
+    /// Whether `ip` is assigned to the host.
+    fn is_host_local(&self, ip: IpAddr) -> bool;
+
+    /// Why `ip` is never dialled, or `None` if it may be.
+    fn forbidden(&self, ip: IpAddr) -> Option<&'static str> {
+        let ip = ip.to_canonical();
+        destination::forbidden(ip).or_else(|| self.is_host_local(ip).then_some("host-local"))
+    }
+
+    /// The address dialled for an original destination.
+    fn dialled(&self, orig_dst: SocketAddr) -> SocketAddr {
+        orig_dst
+    }
+}
+
+/// The proxy of one session.
+pub struct Proxy {
+    policy: Policy,
+    flows: Arc<dyn Flows>,
+    destinations: Arc<dyn Destinations>,
+    events: Events,
+    timeouts: Timeouts,
+    tls: tls::Tls,
+    slots: Arc<Semaphore>,
+    max_connections: u32,
+    connections: AtomicU64,
+    exchanges: AtomicU64,
+}
+
+struct Timeouts {
+    connect: Duration,
+    sniff: Duration,
+    handshake: Duration,
+}
+
+impl Proxy {
+    /// Prepares a proxy. Nothing is read or opened yet, system roots included.
+    ///
+    /// # Errors
+    /// [`Kind::Setup`] if the CA's certificate or key cannot be used, or they do not belong together.
+    pub fn new(
+        config: Config,
+        policy: Policy,
+        flows: Arc<dyn Flows>,
+        destinations: Arc<dyn Destinations>,
+        events: Events,
+    ) -> Result<Arc<Self>, Error> {
+        let max_connections = u32::try_from(config.max_connections.min(Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
+        Ok(Arc::new(Self {
+            policy,
+            flows,
+            destinations,
+            events,
+            timeouts: Timeouts {
+                connect: config.connect_timeout,
+                sniff: config.sniff_timeout,
+                handshake: config.handshake_timeout,
+            },
+            tls: tls::Tls::new(&config.ca, config.upstream_roots)?,
+            slots: Arc::new(Semaphore::new(max_connections as usize)),
+            max_connections,
+            connections: AtomicU64::new(0),
+            exchanges: AtomicU64::new(0),
+        }))
+    }
+
+    /// Serves the connections of `listener` until `drain` becomes true, then lets open ones end and returns. It may run
+    /// for several listeners at once; each waits for the connections of all.
+    pub async fn serve(self: Arc<Self>, listener: TcpListener, drain: watch::Receiver<bool>) {
+        listener::serve(self, listener, drain).await;
+    }
+
+    fn next_connection(&self) -> ConnectionId {
+        ConnectionId(1 + self.connections.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn next_exchange(&self) -> ExchangeId {
+        ExchangeId(1 + self.exchanges.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests;

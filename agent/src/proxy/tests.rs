@@ -1,0 +1,1 @@
+//! The proxy against real clients and origins on loopback.
