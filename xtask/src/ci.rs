@@ -77,7 +77,7 @@ fn doc() -> Result<()> {
 
 /// The advisory database is not part of this: it changes without us, and needs the internet.
 fn deny() -> Result<()> {
-    let options = ["--config", ".deny.toml", "bans", "licenses", "sources"];
+    let options = ["bans", "licenses", "sources"];
     run(command(&tools::cargo_deny()?.to_string_lossy(), &["check"]).args(options))
 }
 
