@@ -1,4 +1,5 @@
 //! Runs a program in its own network namespace, where eBPF redirects its traffic to a proxy that reads, forwards and
 //! contains it. The binary `agent` is [`cli::main`]; docs/architecture.md maps the rest.
 
+pub mod dns;
 pub mod engine;

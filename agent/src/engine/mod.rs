@@ -2,3 +2,4 @@
 //! as arguments, verdicts and events go out as values.
 
 pub mod event;
+pub mod wire;
