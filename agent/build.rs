@@ -16,8 +16,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (mut cargo, object) = recipe::ebpf_build(&workspace, &target_dir, debug);
     let output = cargo.output()?;
     if !output.status.success() {
-        eprintln!("{}", String::from_utf8_lossy(&output.stderr));
-        return Err("the eBPF programs did not build; `cargo xtask setup` installs what they need".into());
+        let why = String::from_utf8_lossy(&output.stderr);
+        return Err(
+            format!("the eBPF programs did not build; `cargo xtask setup` installs what they need\n{why}").into()
+        );
     }
     println!("cargo:rustc-env=AGENT_EBPF_OBJECT={}", object.display());
     Ok(())

@@ -1,0 +1,301 @@
+//! The forwarder on loopback, between a client and resolvers that each test scripts.
+
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+
+use super::upstream::{read_frame, write_frame};
+use super::{Config, Forwarder, Sockets};
+use crate::engine::event::{Event, Sink};
+
+/// What a resolver does with a query: the datagrams it sends, or over TCP the messages.
+type Script = fn(query: &[u8], over_tcp: bool) -> Vec<Vec<u8>>;
+
+const TC: u16 = 0x0200;
+
+/// A query for the A records of `name.test`, with EDNS options if there is a size.
+fn query(id: u16, udp_size: Option<u16>) -> Vec<u8> {
+    let additional = u8::from(udp_size.is_some());
+    let header = [&id.to_be_bytes()[..], &[1, 0, 0, 1, 0, 0, 0, 0, 0, additional]].concat();
+    let options = udp_size.map(|size| [&[0, 0, 41][..], &size.to_be_bytes(), &[0; 6]].concat());
+    [&header[..], b"\x04name\x04test\0\0\x01\0\x01", &options.unwrap_or_default()].concat()
+}
+
+/// The response to `query` with flags and answers added.
+fn response(query: &[u8], flags: u16, answers: &[Vec<u8>]) -> Vec<u8> {
+    let count = u16::try_from(answers.len()).unwrap();
+    let head = [&query[..2], &(0x8180 | flags).to_be_bytes(), &[0, 1], &count.to_be_bytes(), &[0; 4], &query[12..27]];
+    [&head.concat()[..], &answers.concat()].concat()
+}
+
+fn a(last: u8) -> Vec<u8> {
+    vec![0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, last]
+}
+
+fn good(query: &[u8], _: bool) -> Vec<Vec<u8>> {
+    vec![response(query, 0, &[a(1)])]
+}
+
+fn big(query: &[u8], over_tcp: bool) -> Vec<Vec<u8>> {
+    let answers: Vec<_> = (0..100).map(a).collect();
+    vec![if over_tcp { response(query, 0, &answers) } else { response(query, TC, &[]) }]
+}
+
+fn silent(_: &[u8], _: bool) -> Vec<Vec<u8>> {
+    Vec::new()
+}
+
+fn https(query: &[u8], _: bool) -> Vec<Vec<u8>> {
+    let params = b"\0\x01\0\0\x01\0\x06\x02h3\x02h2\0\x05\0\x03ech";
+    let length = u8::try_from(params.len()).unwrap();
+    vec![response(query, 0, &[[&[0xc0, 12, 0, 65, 0, 1, 0, 0, 0, 60, 0, length], &params[..]].concat()])]
+}
+
+fn wrong_first(query: &[u8], _: bool) -> Vec<Vec<u8>> {
+    let mut wrong_id = response(query, 0, &[a(66)]);
+    wrong_id[1] ^= 1;
+    let mut wrong_name = response(query, 0, &[a(66)]);
+    wrong_name[13] ^= 1;
+    vec![wrong_id, wrong_name, b"?".to_vec(), response(query, 0, &[a(1)])]
+}
+
+fn refusing(query: &[u8], _: bool) -> Vec<Vec<u8>> {
+    vec![response(query, 5, &[])]
+}
+
+/// Starts a resolver; it and its port live as long as the test.
+async fn resolver(script: Script) -> SocketAddr {
+    let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = udp.local_addr().unwrap();
+    let tcp = TcpListener::bind(address).await.unwrap();
+    tokio::spawn(async move {
+        let mut buffer = [0; 4096];
+        loop {
+            let (length, from) = udp.recv_from(&mut buffer).await.unwrap();
+            for datagram in script(&buffer[..length], false) {
+                udp.send_to(&datagram, from).await.unwrap();
+            }
+        }
+    });
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = tcp.accept().await.unwrap();
+            while let Some(query) = read_frame(&mut stream).await.unwrap() {
+                for message in script(&query, true) {
+                    write_frame(&mut stream, &message).await.unwrap();
+                }
+            }
+        }
+    });
+    address
+}
+
+#[derive(Default)]
+struct Recorder(Mutex<Vec<Event>>);
+
+impl Sink for Recorder {
+    fn emit(&self, event: Event) {
+        self.0.lock().unwrap().push(event);
+    }
+}
+
+/// A forwarder that serves one UDP socket and one listener on loopback.
+struct Lab {
+    forwarder: Arc<Forwarder>,
+    events: Arc<Recorder>,
+    udp: SocketAddr,
+    tcp: SocketAddr,
+}
+
+impl Lab {
+    async fn new(scripts: &[Script]) -> Self {
+        Self::with(scripts, 16, "127.0.0.1:0").await
+    }
+
+    async fn with(scripts: &[Script], max_in_flight: usize, udp: &str) -> Self {
+        let mut resolvers = Vec::new();
+        for script in scripts {
+            resolvers.push(resolver(*script).await);
+        }
+        let config = Config { resolvers, timeout: Duration::from_millis(100), attempts: 2, max_in_flight };
+        let events = Arc::new(Recorder::default());
+        let forwarder = Forwarder::new(config, Arc::clone(&events) as _);
+        let udp = std::net::UdpSocket::bind(udp).unwrap();
+        let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        udp.set_nonblocking(true).unwrap();
+        tcp.set_nonblocking(true).unwrap();
+        let (udp_address, tcp_address) = (udp.local_addr().unwrap(), tcp.local_addr().unwrap());
+        tokio::spawn(Arc::clone(&forwarder).serve(Sockets { udp: vec![udp], tcp: vec![tcp] }));
+        Self { forwarder, events, udp: udp_address, tcp: tcp_address }
+    }
+
+    async fn ask(&self, query: &[u8]) -> Vec<u8> {
+        exchange(query, self.udp).await
+    }
+
+    async fn ask_over_tcp(&self, query: &[u8]) -> Vec<u8> {
+        let mut stream = TcpStream::connect(self.tcp).await.unwrap();
+        write_frame(&mut stream, query).await.unwrap();
+        soon(read_frame(&mut stream)).await.unwrap().unwrap()
+    }
+
+    fn events(&self) -> Vec<Event> {
+        self.events.0.lock().unwrap().clone()
+    }
+}
+
+/// Sends a query from a socket that takes a response only from where the query went.
+async fn exchange(query: &[u8], to: SocketAddr) -> Vec<u8> {
+    let unspecified = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    let socket = UdpSocket::bind(unspecified).await.unwrap();
+    socket.connect(to).await.unwrap();
+    socket.send(query).await.unwrap();
+    let mut buffer = vec![0; 65535];
+    let length = soon(socket.recv(&mut buffer)).await.unwrap();
+    buffer.truncate(length);
+    buffer
+}
+
+async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(10), future).await.expect("nothing happened in ten seconds")
+}
+
+fn rcode(response: &[u8]) -> u8 {
+    response[3] & 0xf
+}
+
+#[tokio::test]
+async fn an_answer_is_forwarded_reported_and_remembered() {
+    let lab = Lab::new(&[good]).await;
+    let query = query(7, Some(1232));
+    assert_eq!(lab.ask(&query).await, response(&query, 0, &[a(1)]));
+    let ip: IpAddr = "192.0.2.1".parse().unwrap();
+    assert_eq!(lab.forwarder.names().name_of(ip).as_deref(), Some("name.test"));
+    let events = lab.events();
+    let [Event::DnsAnswered { transport: "udp", name, record_type, rcode, addresses, .. }] = &events[..] else {
+        panic!("{events:?}");
+    };
+    assert_eq!((name.as_str(), record_type.as_str(), rcode.as_str()), ("name.test", "A", "NOERROR"));
+    assert_eq!(addresses, &[ip]);
+}
+
+#[tokio::test]
+async fn the_next_resolver_is_asked() {
+    for first in [silent as Script, refusing] {
+        let lab = Lab::new(&[first, good]).await;
+        let query = query(7, None);
+        assert_eq!(lab.ask(&query).await, response(&query, 0, &[a(1)]));
+    }
+}
+
+#[tokio::test]
+async fn no_answer_is_said_to_be_a_failure() {
+    for (scripts, expect) in [(&[silent as Script, silent][..], 2), (&[silent, refusing], 5), (&[], 2)] {
+        let lab = Lab::new(scripts).await;
+        let query = query(7, None);
+        let response = lab.ask(&query).await;
+        assert_eq!((rcode(&response), &response[..2]), (expect, &query[..2]));
+        assert_eq!(lab.events().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_resolver_that_is_not_there_fails_at_once() {
+    let unused = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let good = resolver(good).await;
+    let config =
+        Config { resolvers: vec![unused, good], timeout: Duration::from_secs(60), attempts: 1, max_in_flight: 1 };
+    let forwarder = Forwarder::new(config, Arc::new(Recorder::default()));
+    let query = query(7, None);
+    let answer = soon(forwarder.answer(&query, unused, super::Transport::Udp)).await.unwrap();
+    assert_eq!(rcode(&answer), 0);
+}
+
+#[tokio::test]
+async fn what_is_not_the_response_is_not_there() {
+    let lab = Lab::new(&[wrong_first]).await;
+    let query = query(7, None);
+    assert_eq!(lab.ask(&query).await, response(&query, 0, &[a(1)]));
+}
+
+#[tokio::test]
+async fn a_big_answer_is_cut_over_udp_and_whole_over_tcp() {
+    let lab = Lab::new(&[big]).await;
+    for (udp_size, expect) in [(None, 30), (Some(1232), 75), (Some(4096), 75)] {
+        let cut = lab.ask(&query(7, udp_size)).await;
+        assert_eq!((cut[2] & 2, cut[7]), (2, expect), "{udp_size:?}");
+    }
+    let query = query(7, None);
+    assert_eq!(lab.ask_over_tcp(&query).await, big(&query, true)[0]);
+}
+
+#[tokio::test]
+async fn ways_around_the_proxy_are_removed() {
+    let lab = Lab::new(&[https]).await;
+    let answer = lab.ask(&query(7, None)).await;
+    assert!(answer.ends_with(b"\0\x0a\0\x01\0\0\x01\0\x03\x02h2"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn the_answer_comes_from_where_the_query_went() {
+    for (any, addresses) in [("0.0.0.0:0", ["127.0.0.1", "127.0.0.2"]), ("[::]:0", ["::1", "::1"])] {
+        let lab = Lab::with(&[good], 16, any).await;
+        for address in addresses {
+            let to = SocketAddr::new(address.parse().unwrap(), lab.udp.port());
+            assert_eq!(rcode(&exchange(&query(7, None), to).await), 0, "{to}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn queries_on_one_connection_are_answered_each() {
+    static SEEN: AtomicUsize = AtomicUsize::new(0);
+    /// Drops the very first query, so that the second is answered first.
+    fn slow_start(query: &[u8], over_tcp: bool) -> Vec<Vec<u8>> {
+        if SEEN.fetch_add(1, Ordering::Relaxed) == 0 { Vec::new() } else { good(query, over_tcp) }
+    }
+    let lab = Lab::new(&[slow_start]).await;
+    let mut stream = TcpStream::connect(lab.tcp).await.unwrap();
+    for id in [1, 2] {
+        write_frame(&mut stream, &query(id, None)).await.unwrap();
+    }
+    stream.shutdown().await.unwrap();
+    let mut ids = Vec::new();
+    while let Some(answer) = soon(read_frame(&mut stream)).await.unwrap() {
+        assert_eq!(rcode(&answer), 0);
+        ids.push(answer[1]);
+    }
+    ids.sort_unstable();
+    assert_eq!(ids, [1, 2], "half-closed, and still both are answered");
+}
+
+#[tokio::test]
+async fn queries_that_cannot_be_forwarded_are_refused() {
+    let lab = Lab::new(&[]).await;
+    let with = |at: usize, value: u8| {
+        let mut bytes = query(7, None);
+        bytes[at] = value;
+        bytes
+    };
+    for (what, query, expect) in [
+        ("an update", with(2, 0x28), 4),
+        ("two questions", with(5, 2), 1),
+        ("no end", query(7, None)[..20].to_vec(), 1),
+        ("a zone transfer", with(24, 252), 5),
+    ] {
+        assert_eq!(rcode(&lab.ask(&query).await), expect, "{what}");
+    }
+    assert!(lab.forwarder.answer(b"short", lab.udp, super::Transport::Udp).await.is_none());
+    assert!(lab.forwarder.answer(&with(2, 0x81), lab.udp, super::Transport::Udp).await.is_none());
+}
+
+#[tokio::test]
+async fn more_queries_than_allowed_at_once_fail() {
+    let lab = Lab::with(&[good], 0, "127.0.0.1:0").await;
+    assert_eq!(rcode(&lab.ask(&query(7, None)).await), 2);
+}
