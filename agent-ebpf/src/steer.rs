@@ -32,35 +32,30 @@ struct Lookup {
 impl Lookup {
     #[inline(always)]
     fn new(ctx: &SkLookupContext) -> Self {
-        // SAFETY: the kernel passes a valid `bpf_sk_lookup` for the length of the program's run. Fields are read one
-        // by one because the verifier allows no other access to the context.
+        let lookup = ctx.lookup;
+        // SAFETY: the kernel passes a valid `bpf_sk_lookup` for the length of the program's run. Both families' fields
+        // are read, and with volatile reads, because the verifier allows access at fixed offsets only: in branches, the
+        // compiler would join two accesses into one at a computed offset.
         #[expect(unsafe_code, reason = "aya has no accessors for `bpf_sk_lookup`")]
-        let (family, protocol, child_port, dst_port, child, dst) = unsafe {
-            let lookup = ctx.lookup;
-            let v4 = (*lookup).family == AF_INET;
-            let (child, dst) = if v4 {
-                (mapped((*lookup).remote_ip4.to_ne_bytes()), mapped((*lookup).local_ip4.to_ne_bytes()))
-            } else {
-                (
-                    address([
-                        (*lookup).remote_ip6[0],
-                        (*lookup).remote_ip6[1],
-                        (*lookup).remote_ip6[2],
-                        (*lookup).remote_ip6[3],
-                    ]),
-                    address([
-                        (*lookup).local_ip6[0],
-                        (*lookup).local_ip6[1],
-                        (*lookup).local_ip6[2],
-                        (*lookup).local_ip6[3],
-                    ]),
-                )
-            };
-            let family = if v4 { IPV4 } else { IPV6 };
-            // The remote port is in network byte order, the local one is not (linux/bpf.h, `struct bpf_sk_lookup`).
-            let child_port = u16::from_be((*lookup).remote_port);
-            (family, (*lookup).protocol, child_port, (*lookup).local_port as u16, child, dst)
+        let (v4, protocol, child_port, dst_port, child4, dst4, child6, dst6) = unsafe {
+            (
+                (&raw const (*lookup).family).read_volatile() == AF_INET,
+                (&raw const (*lookup).protocol).read_volatile(),
+                // The remote port is in network byte order, the local one is not (linux/bpf.h).
+                u16::from_be((&raw const (*lookup).remote_port).read_volatile()),
+                (&raw const (*lookup).local_port).read_volatile() as u16,
+                (&raw const (*lookup).remote_ip4).read_volatile(),
+                (&raw const (*lookup).local_ip4).read_volatile(),
+                [0, 1, 2, 3].map(|word| (&raw const (*lookup).remote_ip6[word]).read_volatile()),
+                [0, 1, 2, 3].map(|word| (&raw const (*lookup).local_ip6[word]).read_volatile()),
+            )
         };
+        let (child, dst) = if v4 {
+            (mapped(child4.to_ne_bytes()), mapped(dst4.to_ne_bytes()))
+        } else {
+            (address(child6), address(dst6))
+        };
+        let family = if v4 { IPV4 } else { IPV6 };
         let key = FlowKey {
             child,
             dst,

@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,11 +10,10 @@ use std::time::Duration;
 
 use agent_common::maps::Verdict;
 use anyhow::{Context as _, bail};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 
 use super::handoff::{self, Settings};
@@ -98,7 +97,7 @@ async fn serve(settings: Settings, descriptors: Descriptors, socket: UnixStream)
     let resolvers = settings.resolvers.clone();
     let forwarder = Forwarder::new(dns_config(resolvers), Arc::clone(&events));
     let flows = Arc::new(Table { table, forwarder: Arc::clone(&forwarder) });
-    let policy = Policy::new(settings.mode);
+    let policy = Policy { mode: settings.mode };
     let proxy = Proxy::new(proxy_config(settings), policy, flows, Arc::new(Host), Arc::clone(&events))?;
     let (drain, drained) = watch::channel(false);
     let mut serving = tokio::task::JoinSet::new();
@@ -107,13 +106,13 @@ async fn serve(settings: Settings, descriptors: Descriptors, socket: UnixStream)
         serving.spawn(Arc::clone(&proxy).serve(listener, drained.clone()));
     }
     let dns = tokio::spawn(forwarder.serve(descriptors.dns));
-    let kernel = tokio::spawn(report(KernelEvents::new(descriptors.events)?, events));
+    let ring = KernelEvents::new(descriptors.events)?;
+    std::thread::spawn(move || report(ring, &events));
     tell_ready(&socket)?;
     tokio::task::spawn_blocking(move || wait_for_end(&socket)).await.context("cannot watch the supervisor")?;
     drain.send_replace(true);
     while serving.join_next().await.is_some() {}
     dns.abort();
-    kernel.abort();
     Ok(())
 }
 
@@ -147,15 +146,17 @@ fn proxy_config(settings: Settings) -> proxy::Config {
     }
 }
 
-/// Passes the kernel's events on.
-async fn report(ring: KernelEvents, events: Events) -> anyhow::Result<()> {
-    let mut ring = AsyncFd::with_interest(ring, Interest::READABLE).context("cannot watch the kernel's events")?;
+/// Passes the kernel's events on, for as long as the process lives: on a thread of its own, which sleeps in poll(2).
+fn report(mut ring: KernelEvents, events: &Events) {
     loop {
-        let mut ready = ring.readable_mut().await.context("cannot watch the kernel's events")?;
-        while let Some(event) = ready.get_inner_mut().next_event() {
+        while let Some(event) = ring.next_event() {
             events.emit(event);
         }
-        ready.clear_ready();
+        let mut fds = [PollFd::new(ring.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut fds, PollTimeout::NONE) {
+            Ok(_) | Err(nix::Error::EINTR) => {}
+            Err(error) => return tracing::error!(%error, "kernel events are no longer read"),
+        }
     }
 }
 

@@ -92,7 +92,7 @@ struct StatsArgs {
 /// The `agent` binary.
 #[must_use]
 pub fn main() -> ExitCode {
-    match dispatch(std::env::args_os()) {
+    match dispatch(std::env::args_os().collect()) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             ui::warn(&format!("{error:#}"));
@@ -101,12 +101,11 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn dispatch(mut args: impl Iterator<Item = OsString> + Clone) -> anyhow::Result<u8> {
-    match args.clone().nth(1) {
+fn dispatch(args: Vec<OsString>) -> anyhow::Result<u8> {
+    match args.get(1) {
         Some(role) if role == WORKER => app::worker::main().map(|()| 0),
         Some(role) if role == LAUNCH => {
-            args.nth(1);
-            app::exec::launch_child(args).map(|failure| failed_launch(&failure))
+            app::exec::launch_child(args.into_iter().skip(2)).map(|failure| failed_launch(&failure))
         }
         _ => match Cli::try_parse_from(args) {
             Ok(cli) => command(cli.command),

@@ -1,6 +1,6 @@
 //! The ring buffer of kernel events, read record by record.
 
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use agent_common::maps::{self, EventKind, FlowKey, Reason, State};
 use aya::maps::{Map, MapData, RingBuf};
@@ -10,7 +10,11 @@ use super::dataplane::unusable;
 use crate::engine::event::Event;
 
 /// The consumer's end of the ring buffer; readable when there is something to read.
-pub struct KernelEvents(RingBuf<MapData>);
+pub struct KernelEvents {
+    ring: RingBuf<MapData>,
+    // The same descriptor once more: aya lends the ring's own only as a number.
+    fd: OwnedFd,
+}
 
 impl KernelEvents {
     /// Opens the ring buffer behind a descriptor.
@@ -18,25 +22,26 @@ impl KernelEvents {
     /// # Errors
     /// If it is not one.
     pub fn new(fd: OwnedFd) -> Result<Self, Error> {
-        let data = MapData::from_fd(fd).map_err(unusable(maps::EVENTS))?;
+        let duplicate = fd.try_clone().map_err(|error| unusable(maps::EVENTS)(error.into()))?;
+        let data = MapData::from_fd(duplicate).map_err(unusable(maps::EVENTS))?;
         let ring = RingBuf::try_from(Map::RingBuf(data)).map_err(unusable(maps::EVENTS))?;
-        Ok(Self(ring))
+        Ok(Self { ring, fd })
     }
 
     /// The next event, if there is one.
     pub fn next_event(&mut self) -> Option<Event> {
         loop {
             // A record that this version does not know is skipped.
-            if let Some(event) = read(&self.0.next()?) {
+            if let Some(event) = read(&self.ring.next()?) {
                 return Some(event);
             }
         }
     }
 }
 
-impl AsRawFd for KernelEvents {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.as_raw_fd()
+impl AsFd for KernelEvents {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 }
 

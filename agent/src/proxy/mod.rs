@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use agent_common::maps::Verdict;
 use rustls::pki_types::CertificateDer;
+use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
@@ -25,7 +26,8 @@ pub use self::error::{Error, Kind, Side};
 use crate::engine::event::{ConnectionId, Events, ExchangeId};
 use crate::engine::policy::{Policy, destination};
 
-/// The certificate authority that leaves are signed with.
+/// The certificate authority that leaves are signed with. Not `Debug`: the key must reach no log.
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Ca {
     /// Its certificate, PEM.
     pub cert_pem: String,

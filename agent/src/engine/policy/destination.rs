@@ -6,6 +6,26 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 const METADATA4: [Ipv4Addr; 2] = [Ipv4Addr::new(169, 254, 169, 254), Ipv4Addr::new(100, 100, 100, 200)];
 const METADATA6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
 
+/// The IPv4 networks among them, for the kernel to refuse at once.
+pub const REFUSED_V4: &[(Ipv4Addr, u8)] = &[
+    (Ipv4Addr::UNSPECIFIED, 8),
+    (Ipv4Addr::new(127, 0, 0, 0), 8),
+    (Ipv4Addr::new(169, 254, 0, 0), 16),
+    (METADATA4[1], 32),
+    (Ipv4Addr::new(224, 0, 0, 0), 4),
+    (Ipv4Addr::BROADCAST, 32),
+];
+
+/// The IPv6 networks among them, for the kernel to refuse at once. Forms that embed an IPv4 address are left to
+/// [`forbidden`].
+pub const REFUSED_V6: &[(Ipv6Addr, u8)] = &[
+    (Ipv6Addr::UNSPECIFIED, 128),
+    (Ipv6Addr::LOCALHOST, 128),
+    (METADATA6, 128),
+    (Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10),
+    (Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0), 8),
+];
+
 /// Why `ip` is never dialled, or `None` if it may be. An IPv6 address that embeds an IPv4 one is as forbidden as that:
 /// mapped (RFC 4291 section 2.5.5), 6to4 (RFC 3056), NAT64 (RFC 6052).
 #[must_use]
@@ -53,6 +73,16 @@ fn embedded(ip: Ipv6Addr) -> Option<Ipv4Addr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_kernel_refuses_is_forbidden_here_as_well() {
+        for (ip, _) in REFUSED_V4 {
+            assert!(forbidden((*ip).into()).is_some(), "{ip}");
+        }
+        for (ip, _) in REFUSED_V6 {
+            assert!(forbidden((*ip).into()).is_some(), "{ip}");
+        }
+    }
 
     #[test]
     fn the_host_and_its_infrastructure_are_never_dialled() {

@@ -4,16 +4,29 @@
 pub mod destination;
 
 use agent_common::maps;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::http::RequestHead;
 
 /// How strict the session is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// All TCP passes and is recorded.
     Observe,
     /// What is not understood does not pass.
     Enforce,
+}
+
+impl Mode {
+    /// The word that the command line and output use.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Observe => "observe",
+            Self::Enforce => "enforce",
+        }
+    }
 }
 
 /// The compiled policy of a session.
