@@ -88,6 +88,14 @@ impl Lab {
         self.servers.push(Process::spawn_ready(&mut command));
     }
 
+    /// Starts `programs/origin.js` for `stream.test` on port 443 of every address; not beside nginx.
+    pub fn node_origin(&mut self) {
+        let (cert, key) = self.authority.issue(&self.scratch, "stream.test", "DNS:stream.test");
+        let mut command = self.inet.command("node");
+        command.args([&tools::program("origin.js"), &cert, &key]);
+        self.servers.push(Process::spawn_ready(&mut command));
+    }
+
     /// The agent on this lab's host, told of the lab's resolver and authority.
     #[must_use]
     pub fn agent(&self) -> Agent<'_> {

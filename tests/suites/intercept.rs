@@ -1,6 +1,6 @@
 //! What a client sees through interception: the agent's certificate, the origin's bytes.
 
-use tests::{Lab, ORIGIN4, ORIGIN6};
+use tests::{Lab, ORIGIN4, ORIGIN6, PYTHON};
 
 #[test]
 fn http1_and_http2_arrive_with_the_agents_certificate_and_the_origins_bytes() {
@@ -15,17 +15,60 @@ fn http1_and_http2_arrive_with_the_agents_certificate_and_the_origins_bytes() {
 }
 
 #[test]
+fn every_client_gets_the_origins_bytes() {
+    let lab = Lab::new();
+    let session = lab.agent().up();
+    let urllib = "import urllib.request as r; print(r.urlopen('https://origin.test/hello').read().decode(), end='')";
+    let http_client = "import http.client as c; h = c.HTTPSConnection('origin.test'); h.request('GET', '/hello'); \
+                       print(h.getresponse().read().decode(), end='')";
+    let https = "require('https').get('https://origin.test/hello', r => r.pipe(process.stdout))";
+    let http2 = "const s = require('http2').connect('https://origin.test'); \
+                 s.request({':path': '/hello'}).on('end', () => s.close()).pipe(process.stdout)";
+    for argv in [
+        vec!["curl", "-sS", "https://origin.test/hello"],
+        vec!["nghttp", "https://origin.test/hello"],
+        vec![PYTHON, "-c", urllib],
+        vec![PYTHON, "-c", http_client],
+        vec!["node", "-e", https],
+        vec!["node", "-e", http2],
+    ] {
+        assert_eq!(session.exec(&argv).ok(), "hello from origin.test\n", "{argv:?}");
+    }
+    session.down();
+}
+
+#[test]
 fn the_original_destination_is_dialled_over_ipv4_and_ipv6() {
     let lab = Lab::new();
     let session = lab.agent().up();
     for (url, expect) in [
         ("https://v4only.test/addr", format!("{ORIGIN4}:443 v4only.test HTTP/2.0 v4only.test\n")),
-        (&format!("https://[{ORIGIN6}]/addr"), format!("[{ORIGIN6}]:443 [{ORIGIN6}] HTTP/2.0 \n")),
+        ("https://v6only.test/addr", format!("{ORIGIN6}:443 v6only.test HTTP/2.0 v6only.test\n")),
+        (&format!("https://[{ORIGIN6}]/addr"), format!("{ORIGIN6}:443 [{ORIGIN6}] HTTP/2.0 \n")),
         (&format!("https://{ORIGIN4}/addr"), format!("{ORIGIN4}:443 {ORIGIN4} HTTP/2.0 \n")),
         ("https://192.0.2.77/addr", "192.0.2.77:443 192.0.2.77 HTTP/2.0 \n".to_owned()),
+        ("http://[2001:db8:1::77]/addr", "2001:db8:1::77:80 [2001:db8:1::77] HTTP/1.1 \n".to_owned()),
+        ("http://origin.test/addr", format!("{ORIGIN4}:80 origin.test HTTP/1.1 \n")),
     ] {
-        let output = session.exec(&["curl", "-sSk", url]);
-        assert_eq!(output.ok().replace("2001:db8:1:0:0:0:0:10", "2001:db8:1::10"), expect, "{url}");
+        assert_eq!(session.exec(&["curl", "-sSk", url]).ok(), expect, "{url}");
+    }
+    session.down();
+}
+
+#[test]
+fn two_names_on_one_address_are_two_origins() {
+    let lab = Lab::new();
+    let output = lab.agent().run(&["curl", "-sS", "https://origin.test/hello", "https://other.test/hello"]);
+    assert_eq!(output.ok(), "hello from origin.test\nhello from other.test\n");
+}
+
+#[test]
+fn two_hundred_connections_at_once_are_served() {
+    let lab = Lab::new();
+    let session = lab.agent().up();
+    for protocol in ["--npn-list=h2", "--h1"] {
+        let output = session.exec(&["h2load", "-n", "2000", "-c", "200", protocol, "https://origin.test/hello"]);
+        assert!(output.ok().contains("2000 succeeded, 0 failed, 0 errored, 0 timeout"), "{output:#?}");
     }
     session.down();
 }
