@@ -1,9 +1,9 @@
 """Servers that speak neither TLS nor HTTP.
 
 7001 echoes until the client's FIN, then says how much it was and closes. 7002, and 443 and 80 of 198.51.100.20, greet
-first and answer one line. 7003 closes at once.
+first and answer one line. 7003 closes at once. With any argument, without the last two.
 """
-import socket, threading
+import socket, sys, threading
 
 
 def echo(conn):
@@ -42,7 +42,7 @@ def serve(port, handler):
 
 for port, handler in ((7001, echo), (7002, greet), (7003, close)):
     serve(port, handler)
-for port in (443, 80):
+for port in (443, 80) if len(sys.argv) < 2 else ():
     sock = socket.create_server(("198.51.100.20", port), backlog=64)
     def accept(sock=sock):
         while True:

@@ -1,6 +1,7 @@
 //! The agent as its users start it: `agent run` around a command, or a session that stays up.
 
 use std::ffi::OsStr;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -219,6 +220,19 @@ impl Session<'_> {
     pub fn worker(&mut self) -> Pid {
         let supervisor = self.pid();
         eventually("there is a worker", || worker_of(supervisor))
+    }
+
+    /// The gateway's namespace, which has no name, as a path: the supervisor holds it.
+    ///
+    /// # Panics
+    /// If the supervisor holds no such namespace.
+    pub fn gateway(&mut self) -> String {
+        let inode = |path: &Path| std::fs::metadata(path).map(|file| file.ino());
+        let known = [self.host.path(), Path::new("/run/netns").join(self.name())].map(|path| inode(&path).unwrap());
+        let fds = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().flatten().map(|entry| entry.path());
+        let mut namespaces = fds.filter(|fd| std::fs::read_link(fd).is_ok_and(|link| link.to_string_lossy().starts_with("net:")));
+        let gateway = namespaces.find(|fd| inode(fd).is_ok_and(|inode| !known.contains(&inode)));
+        gateway.unwrap().to_str().unwrap().to_owned()
     }
 
     /// Runs a command in the session, as `agent exec` does.
