@@ -34,8 +34,12 @@ pub(super) fn bring_up(path: PathBuf, mode: Mode) -> anyhow::Result<Sandbox> {
     join(building)
 }
 
-fn join<T>(thread: std::thread::JoinHandle<anyhow::Result<T>>) -> anyhow::Result<T> {
-    thread.join().map_err(|_| anyhow!("a thread that set the session up panicked"))?
+/// The result of a thread that helps to bring a session up.
+///
+/// # Errors
+/// What it returned, or that it panicked.
+pub(super) fn join<T>(thread: std::thread::JoinHandle<anyhow::Result<T>>) -> anyhow::Result<T> {
+    thread.join().map_err(|_panic| anyhow!("a thread that set the session up panicked"))?
 }
 
 fn load(mode: Mode) -> anyhow::Result<Dataplane> {

@@ -53,8 +53,7 @@ pub(super) fn prepare_ip_netns(session: &mut Session, trust: &Trust) -> anyhow::
     session.journal.record(&Record::Tree { path: directory.clone() })?;
     fs::create_dir_all(&directory).with_context(|| format!("cannot create `{}`", directory.display()))?;
     let resolv_conf = directory.join("resolv.conf");
-    fs::write(&resolv_conf, resolv_conf_text())
-        .with_context(|| format!("cannot write `{}`", resolv_conf.display()))?;
+    fs::write(&resolv_conf, resolv_conf_text()).with_context(|| format!("cannot write `{}`", resolv_conf.display()))?;
     trust::for_ip_netns(&directory, trust)?;
     Ok(())
 }

@@ -122,7 +122,7 @@ fn usage(error: &clap::Error) -> anyhow::Result<u8> {
 
 fn command(command: Command) -> anyhow::Result<u8> {
     match command {
-        Command::Run(args) => return app::supervisor::run(crate::config::run(args.into())?),
+        Command::Run(args) => return app::supervisor::run(&crate::config::run(args.into())?),
         Command::Exec(args) => {
             let failure = app::exec::exec(&args.name, args.user.as_deref(), args.command)?;
             return Ok(failed_launch(&failure));

@@ -49,7 +49,11 @@ impl Dataplane {
     pub fn load(config: &Config) -> Result<Self, Error> {
         let object = include_bytes_aligned!(env!("AGENT_EBPF_OBJECT"));
         // No BTF of the kernel: the programs read no kernel structure, and parsing it takes longer than all the rest.
-        let mut ebpf = EbpfLoader::new().btf(None).override_global(maps::CONFIG, config, true).load(object).map_err(Error::Load)?;
+        let mut ebpf = EbpfLoader::new()
+            .btf(None)
+            .override_global(maps::CONFIG, config, true)
+            .load(object)
+            .map_err(Error::Load)?;
         for (name, _) in CLASSIFIERS {
             classifier(&mut ebpf, name)?.load().map_err(failed(name))?;
         }

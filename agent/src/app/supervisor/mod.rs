@@ -32,19 +32,19 @@ const SWEEP: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// If the session could not be brought up, or the agent failed while it ran. Nothing is left behind either way.
-pub fn run(config: config::Run) -> anyhow::Result<u8> {
+pub fn run(config: &config::Run) -> anyhow::Result<u8> {
     // Before any thread exists, so that all inherit it: signals are read where the session is watched.
     let signals = Signals::block()?;
     let mut session = Session::create(&config.name)?;
-    let result = match Running::start(&mut session, &config, signals) {
+    let result = match Running::start(&mut session, config, signals) {
         Ok(mut running) => {
-            let result = running.watch(&config);
+            let result = running.watch(config);
             running.stop();
             result
         }
         Err(error) => Err(error),
     };
-    keep_log(&session, &config);
+    keep_log(&session, config);
     let left: Vec<Error> = session.remove();
     match left.into_iter().next() {
         Some(error) => Err(anyhow::Error::from(error).context("the session was not removed entirely; run `agent gc`")),
@@ -87,7 +87,7 @@ impl Running {
         let bringing_up = std::thread::spawn(move || sandbox_up::bring_up(up_path, mode));
         cgroup::create(&cgroup)?;
         let trust = trust::prepare(session, &config.ca.cert_pem, &config.user);
-        let sandbox = bringing_up.join().map_err(|_| anyhow::anyhow!("bringing the session up panicked"))??;
+        let sandbox = sandbox_up::join(bringing_up)?;
         let trust = trust?;
         let maps = pin(session, &sandbox)?;
         let facts = Facts {
@@ -113,7 +113,12 @@ impl Running {
     }
 
     /// Starts the command, or says that all is ready for others.
-    fn begin(&mut self, session: &mut Session, config: &config::Run, trust: &crate::sandbox::trust::Trust) -> anyhow::Result<()> {
+    fn begin(
+        &mut self,
+        session: &mut Session,
+        config: &config::Run,
+        trust: &crate::sandbox::trust::Trust,
+    ) -> anyhow::Result<()> {
         if config.command.is_empty() {
             trust::prepare_ip_netns(session, trust)?;
             self.worker.wait_ready()?;
@@ -201,4 +206,3 @@ fn this_program(role: &str) -> Command {
     command.arg(role);
     command
 }
-
