@@ -41,7 +41,7 @@ fn client_in(ctx: TcContext) -> i32 {
     };
     match action {
         Action::Continue => track::follow(&headers, Direction::Out, size),
-        Action::Answer(reason) | Action::Drop(reason) => report::refused(reason, &headers, size),
+        Action::Answer(reason) | Action::Drop(reason) => report::refused(&ctx, reason, &headers, size),
         Action::Open(_) | Action::Dns => {}
     }
     match action {

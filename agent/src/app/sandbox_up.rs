@@ -63,6 +63,8 @@ fn load(mode: Mode) -> anyhow::Result<Dataplane> {
         .map(|&(ip, prefix)| Network::V4(ip, prefix))
         .chain(destination::REFUSED_V6.iter().map(|&(ip, prefix)| Network::V6(ip, prefix)))
         .collect();
+    #[cfg(debug_assertions)]
+    crate::ebpf::log::follow(&mut dataplane)?;
     dataplane.set_policy(&[(80, PortAction::Intercept), (443, PortAction::Intercept)], &refused)?;
     Ok(dataplane)
 }

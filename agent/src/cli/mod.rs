@@ -95,9 +95,19 @@ pub fn main() -> ExitCode {
     match dispatch(std::env::args_os().collect()) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
-            ui::warn(&format!("{error:#}"));
+            ui::warn(&format!("{error:#}{}", remedy(&error)));
             ExitCode::from(FAILED)
         }
+    }
+}
+
+/// What to do about causes that can come up anywhere.
+fn remedy(error: &anyhow::Error) -> &'static str {
+    let code = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>()?.raw_os_error()).last();
+    match code {
+        Some(nix::libc::EMFILE | nix::libc::ENFILE) => "; raise the limit of open files: `ulimit -n 1024`",
+        Some(nix::libc::ENOSPC) => "; make room on the file system that is full",
+        _ => "",
     }
 }
 

@@ -144,11 +144,10 @@ impl Dataplane {
         M::try_from(self.ebpf.map_mut(name).ok_or(Error::Absent(name))?).map_err(unusable(name))
     }
 
-    /// What the programs log, in a debug build.
+    /// The programs, for whoever follows their log.
     #[cfg(debug_assertions)]
-    #[must_use]
-    pub fn logger(&mut self) -> Option<aya_log::EbpfLogger<&'static dyn log::Log>> {
-        aya_log::EbpfLogger::init(&mut self.ebpf).ok()
+    pub(super) fn ebpf_mut(&mut self) -> &mut Ebpf {
+        &mut self.ebpf
     }
 }
 

@@ -15,6 +15,7 @@ use self::command::Child;
 use self::signals::{Arrived, Signals};
 use self::worker::Worker;
 use super::sandbox_up::{self, Sandbox};
+use super::trust::Filling;
 use super::{log, trust};
 use crate::config;
 use crate::ebpf::flows::FlowTable;
@@ -23,10 +24,14 @@ use crate::sandbox::cgroup;
 use crate::sandbox::journal::Record;
 use crate::sandbox::link::GATEWAY_IFINDEX;
 use crate::sandbox::session::{Facts, Session};
+use crate::sandbox::trust::Trust;
 use crate::sandbox::{Error, netns};
 
 /// How often ended connections are removed from the flow table.
 const SWEEP: Duration = Duration::from_secs(10);
+
+/// How often a session that waits for its last process looks whether it has ended: those are not our children.
+const LINGER: Duration = Duration::from_millis(100);
 
 /// Runs a session from beginning to end and returns the exit status of its command, or zero without one.
 ///
@@ -69,6 +74,7 @@ struct Running {
     child: Option<Child>,
     flows: FlowTable,
     signals: Signals,
+    filling: Filling,
 }
 
 impl Running {
@@ -88,7 +94,7 @@ impl Running {
         cgroup::create(&cgroup)?;
         let trust = trust::prepare(session, &config.ca.cert_pem, &config.user);
         let sandbox = sandbox_up::join(bringing_up)?;
-        let trust = trust?;
+        let (trust, filling) = trust?;
         let maps = pin(session, &sandbox)?;
         let facts = Facts {
             name: session.name.to_string(),
@@ -107,20 +113,16 @@ impl Running {
         session.publish(&facts)?;
         let worker = starting.hand_over(worker::settings(config)?, &sandbox, log)?;
         let flows = FlowTable::of(&sandbox.dataplane, GATEWAY_IFINDEX)?;
-        let mut running = Self { facts, sandbox, worker, child: None, flows, signals };
+        let mut running = Self { facts, sandbox, worker, child: None, flows, signals, filling };
         running.begin(session, config, &trust)?;
         Ok(running)
     }
 
     /// Starts the command, or says that all is ready for others.
-    fn begin(
-        &mut self,
-        session: &mut Session,
-        config: &config::Run,
-        trust: &crate::sandbox::trust::Trust,
-    ) -> anyhow::Result<()> {
+    fn begin(&mut self, session: &mut Session, config: &config::Run, trust: &Trust) -> anyhow::Result<()> {
         if config.command.is_empty() {
             trust::prepare_ip_netns(session, trust)?;
+            self.filling.wait();
             self.worker.wait_ready()?;
             crate::ui::line("ready");
             return Ok(());
@@ -136,7 +138,8 @@ impl Running {
         let mut swept = Instant::now();
         let mut ended: Option<ExitStatus> = None;
         loop {
-            let timeout = self.worker.respawn_in().map_or(SWEEP, |respawn| respawn.min(SWEEP));
+            let patience = if ended.is_some() { LINGER } else { SWEEP };
+            let timeout = self.worker.respawn_in().map_or(patience, |respawn| respawn.min(patience));
             match self.signals.wait(timeout)? {
                 Some(Arrived::Child) => ended = ended.or(self.reap()?),
                 Some(Arrived::Other { signal, from_terminal }) => match &self.child {
@@ -170,10 +173,11 @@ impl Running {
     }
 
     /// Ends processes, lets what they sent go out, and closes the session off; the journal does the rest.
-    fn stop(self) {
+    fn stop(mut self) {
         if !cgroup::processes(&self.facts.cgroup).is_empty() {
             cgroup::end(&self.facts.cgroup, cgroup::GRACE);
         }
+        self.filling.wait();
         self.worker.drain();
         drop(self.sandbox);
     }
