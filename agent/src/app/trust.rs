@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 
 use anyhow::Context as _;
 
+use crate::sandbox::Error;
 use crate::sandbox::journal::Record;
 use crate::sandbox::link::{GATEWAY4, GATEWAY6};
 use crate::sandbox::session::{Mount, Session, User};
@@ -16,54 +17,44 @@ use crate::sandbox::trust::{self, Trust, nss};
 ///
 /// # Errors
 /// If one cannot be made.
-pub(super) fn prepare(session: &mut Session, ca_pem: &str, user: &User) -> anyhow::Result<(Trust, Filling)> {
+pub(super) fn prepare(session: &mut Session, ca_pem: &str, user: &User) -> anyhow::Result<(Trust, NssDatabases)> {
     let directory = session.directory.join("trust");
     fs::create_dir_all(&directory).with_context(|| format!("cannot create `{}`", directory.display()))?;
     let mut trust = trust::prepare(&directory, ca_pem)?;
+    let databases = NssDatabases::start(session, &directory, &trust.ca, user)?;
     trust.mounts.push(resolv_conf(&session.directory)?);
     trust.mounts.extend(masks(&session.directory)?);
-    let filling = nss_databases(session, &directory, &mut trust, user).unwrap_or_else(|error| {
-        // Everything else works without; the log and `agent doctor` say what does not.
-        tracing::warn!(error = %format!("{error:#}"), "NSS databases are as they were");
-        Filling(None)
-    });
-    Ok((trust, filling))
+    Ok((trust, databases))
 }
 
-/// The NSS databases being made, which takes longer than all the rest.
-pub(super) struct Filling(Option<JoinHandle<()>>);
+/// The user's NSS databases being copied and changed, which takes as long as all the rest.
+pub(super) struct NssDatabases(Option<JoinHandle<Result<Vec<Mount>, Error>>>);
 
-impl Filling {
-    /// Waits until they are made.
-    pub(super) fn wait(&mut self) {
-        if let Some(filling) = self.0.take()
-            && filling.join().is_err()
-        {
-            tracing::error!("making the NSS databases panicked");
+impl NssDatabases {
+    fn start(session: &mut Session, directory: &Path, ca: &Path, user: &User) -> anyhow::Result<Self> {
+        if !user.home.is_dir() {
+            return Ok(Self(None));
+        }
+        let databases = nss::Databases::of(user);
+        for path in databases.missing_directories() {
+            session.journal.record(&Record::EmptyDir { path })?;
+        }
+        let (directory, ca, user) = (directory.to_owned(), ca.to_owned(), user.clone());
+        Ok(Self(Some(std::thread::spawn(move || databases.prepare(&directory, &ca, &user)))))
+    }
+
+    /// Waits until they are made, and returns what is to be mounted. Everything else works without; the log and
+    /// `agent doctor` say what does not.
+    pub(super) fn finish(self) -> Vec<Mount> {
+        match self.0.map(JoinHandle::join) {
+            Some(Ok(Ok(mounts))) => mounts,
+            Some(Ok(Err(error))) => {
+                tracing::warn!(error = %super::chain(&error), "NSS databases do not trust the session");
+                Vec::new()
+            }
+            Some(Err(_)) | None => Vec::new(),
         }
     }
-}
-
-/// Mounts are made at once. Databases that the user has are also filled at once, since a browser may be what is
-/// started; where there is none yet, that happens while the command starts.
-fn nss_databases(session: &mut Session, directory: &Path, trust: &mut Trust, user: &User) -> anyhow::Result<Filling> {
-    let databases = nss::Databases::of(user);
-    anyhow::ensure!(user.home.is_dir(), "`{}` has no home directory", user.name);
-    for path in databases.missing_directories() {
-        session.journal.record(&Record::EmptyDir { path })?;
-    }
-    let mounts = databases.mounts(directory, user)?;
-    trust.mounts.extend(mounts.clone());
-    let (ca, user) = (trust.ca.clone(), user.clone());
-    let mut filling = Filling(Some(std::thread::spawn(move || {
-        if let Err(error) = nss::fill(&mounts, &ca, &user) {
-            tracing::warn!(error = %super::chain(&error), "NSS databases do not trust the session");
-        }
-    })));
-    if databases.exist() {
-        filling.wait();
-    }
-    Ok(filling)
 }
 
 /// Sockets of the host's resolvers, by which programs would look names up without asking the session's forwarder.

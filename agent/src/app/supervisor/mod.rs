@@ -15,7 +15,6 @@ use self::command::Child;
 use self::signals::{Arrived, Signals};
 use self::worker::Worker;
 use super::sandbox_up::{self, Sandbox};
-use super::trust::Filling;
 use super::{log, trust};
 use crate::config;
 use crate::ebpf::flows::FlowTable;
@@ -74,7 +73,6 @@ struct Running {
     child: Option<Child>,
     flows: FlowTable,
     signals: Signals,
-    filling: Filling,
 }
 
 impl Running {
@@ -94,7 +92,8 @@ impl Running {
         cgroup::create(&cgroup)?;
         let trust = trust::prepare(session, &config.ca.cert_pem, &config.user);
         let sandbox = sandbox_up::join(bringing_up)?;
-        let (trust, filling) = trust?;
+        let (mut trust, databases) = trust?;
+        trust.mounts.extend(databases.finish());
         let maps = pin(session, &sandbox)?;
         let facts = Facts {
             name: session.name.to_string(),
@@ -113,7 +112,7 @@ impl Running {
         session.publish(&facts)?;
         let worker = starting.hand_over(worker::settings(config)?, &sandbox, log)?;
         let flows = FlowTable::of(&sandbox.dataplane, GATEWAY_IFINDEX)?;
-        let mut running = Self { facts, sandbox, worker, child: None, flows, signals, filling };
+        let mut running = Self { facts, sandbox, worker, child: None, flows, signals };
         running.begin(session, config, &trust)?;
         Ok(running)
     }
@@ -122,7 +121,6 @@ impl Running {
     fn begin(&mut self, session: &mut Session, config: &config::Run, trust: &Trust) -> anyhow::Result<()> {
         if config.command.is_empty() {
             trust::prepare_ip_netns(session, trust)?;
-            self.filling.wait();
             self.worker.wait_ready()?;
             crate::ui::line("ready");
             return Ok(());
@@ -173,11 +171,10 @@ impl Running {
     }
 
     /// Ends processes, lets what they sent go out, and closes the session off; the journal does the rest.
-    fn stop(mut self) {
+    fn stop(self) {
         if !cgroup::processes(&self.facts.cgroup).is_empty() {
             cgroup::end(&self.facts.cgroup, cgroup::GRACE);
         }
-        self.filling.wait();
         self.worker.drain();
         drop(self.sandbox);
     }

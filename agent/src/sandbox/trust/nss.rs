@@ -15,86 +15,60 @@ const DATABASES: &[&str] = &[".local/share/pki/nssdb", IF_NONE];
 /// The one that every release uses where it exists and the other does not.
 const IF_NONE: &str = ".pki/nssdb";
 
-/// The databases that a session's programs will see.
-pub struct Databases {
-    /// Those of the user's that exist; if none does, the one that Chromium would then use.
-    places: Vec<PathBuf>,
-    /// Whether they exist.
-    exist: bool,
-}
+/// The places of the user's databases: those that exist; if none does, the one that Chromium would then use.
+pub struct Databases(Vec<PathBuf>);
 
 impl Databases {
     /// Finds the user's databases.
     #[must_use]
     pub fn of(user: &User) -> Self {
-        let existing: Vec<PathBuf> =
-            DATABASES.iter().map(|database| user.home.join(database)).filter(|database| database.is_dir()).collect();
-        if existing.is_empty() {
-            return Self { places: vec![user.home.join(IF_NONE)], exist: false };
-        }
-        Self { places: existing, exist: true }
+        let places = DATABASES.iter().map(|database| user.home.join(database));
+        let existing: Vec<PathBuf> = places.filter(|database| database.is_dir()).collect();
+        if existing.is_empty() { Self(vec![user.home.join(IF_NONE)]) } else { Self(existing) }
     }
 
-    /// Whether the user has any: then a program may read them as soon as it starts.
-    #[must_use]
-    pub fn exist(&self) -> bool {
-        self.exist
-    }
-
-    /// Directories that have to be made for there to be something to mount over, outermost first.
+    /// Directories that will be made for there to be something to mount over, outermost first.
     #[must_use]
     pub fn missing_directories(&self) -> Vec<PathBuf> {
-        let ancestors = self.places.iter().flat_map(|place| place.ancestors());
+        let ancestors = self.0.iter().flat_map(|place| place.ancestors());
         let mut missing: Vec<PathBuf> = ancestors.filter(|path| !path.exists()).map(Path::to_owned).collect();
         missing.sort();
         missing
     }
 
-    /// Makes what is to be mounted: directories of the user's below `directory`, empty as yet.
+    /// Copies each database below `directory`, or makes one, and adds the authority. All of it happens as the user, who
+    /// may have put anything in the place of a file.
     ///
     /// # Errors
-    /// If a directory cannot be made.
-    pub fn mounts(&self, directory: &Path, user: &User) -> Result<Vec<Mount>, Error> {
+    /// [`Error::Missing`] if there is no `certutil`, or what failed.
+    pub fn prepare(&self, directory: &Path, ca: &Path, user: &User) -> Result<Vec<Mount>, Error> {
         let mount = |(index, place): (usize, &PathBuf)| {
-            run(as_user("mkdir", user).args(["-p", "--"]).arg(place))?;
             let copy = directory.join(format!("nss-{index}"));
             std::fs::create_dir(&copy).map_err(Error::file("create", &copy))?;
             std::os::unix::fs::chown(&copy, Some(user.uid), Some(user.gid)).map_err(Error::file("give away", &copy))?;
+            fill(&copy, place, user)?;
+            add(&copy, ca, user)?;
             Ok(Mount { source: copy, target: place.clone() })
         };
-        self.places.iter().enumerate().map(mount).collect()
+        self.0.iter().enumerate().map(mount).collect()
     }
 }
 
-/// Copies each database to where it will be mounted from, or makes one, and adds the authority. All of it happens as
-/// the user, who may have put anything in the place of a file.
-///
-/// # Errors
-/// [`Error::Missing`] if there is no `certutil`, or what failed.
-pub fn fill(mounts: &[Mount], ca: &Path, user: &User) -> Result<(), Error> {
-    for Mount { source, target } in mounts {
-        for file in ["cert9.db", "key4.db", "pkcs11.txt"] {
-            let original = target.join(file);
-            if original.exists() {
-                run(as_user("cp", user).arg("--").arg(original).arg(source))?;
-            }
-        }
-        if !source.join("cert9.db").exists() {
-            run(as_user("certutil", user).args(["-N", "--empty-password", "-d"]).arg(database(source)))?;
-        }
-        add(source, ca, user)?;
+/// Copies what is in the user's database, or makes the directory that will be mounted over.
+fn fill(copy: &Path, place: &Path, user: &User) -> Result<(), Error> {
+    if !place.exists() {
+        return run(as_user("mkdir", user).args(["-p", "--"]).arg(place));
     }
-    Ok(())
+    let files = ["cert9.db", "key4.db", "pkcs11.txt"].map(|file| place.join(file));
+    let existing = files.iter().filter(|file| file.exists());
+    existing.map(|file| run(as_user("cp", user).arg("--").arg(file).arg(copy))).collect()
 }
 
-fn database(directory: &Path) -> String {
-    format!("sql:{}", directory.display())
-}
-
-/// `-t C,,`: trusted to issue server certificates, nothing else.
+/// `-t C,,`: trusted to issue server certificates, nothing else. A database that is not there is made, without a
+/// password.
 fn add(database: &Path, ca: &Path, user: &User) -> Result<(), Error> {
     let mut certutil = as_user("certutil", user);
-    certutil.args(["-A", "-d"]).arg(self::database(database));
+    certutil.arg("-A").arg("-d").arg(format!("sql:{}", database.display()));
     certutil.args(["-n", "agent session CA", "-t", "C,,", "-f", "/dev/null", "-i"]).arg(ca);
     run(&mut certutil)
 }
