@@ -125,7 +125,7 @@ impl Connection {
         }
         let (sniff, io) = first_bytes(socket, self.proxy.timeouts.sniff).await;
         match sniff {
-            Sniff::Tls => tls::intercept(self, io).await,
+            Sniff::Tls => Box::pin(tls::intercept(self, io)).await,
             Sniff::Http1 => http::serve(Box::new(io), Upstream::plain(self, Protocol::Http1)).await,
             Sniff::H2Preface => http::serve(Box::new(io), Upstream::plain(self, Protocol::Http2)).await,
             Sniff::Other | Sniff::More => relay(self, io, Content::Other).await,

@@ -44,11 +44,11 @@ pub(crate) async fn serve(io: BoxedIo, upstream: Upstream) -> Result<(), Error> 
     let served = match protocol {
         Protocol::Http1 => {
             let serving = server1(half_close).serve_connection(io, service).with_upgrades();
-            until_drained(serving, |serving| serving.graceful_shutdown(), drain).await
+            until_drained(serving, http1::UpgradeableConnection::graceful_shutdown, drain).await
         }
         Protocol::Http2 => {
             let serving = server2().serve_connection(io, service);
-            until_drained(serving, |serving| serving.graceful_shutdown(), drain).await
+            until_drained(serving, http2::Connection::graceful_shutdown, drain).await
         }
     };
     served.map_err(|error| Error::hyper(Side::Downstream, connection.peer(Side::Downstream), error))

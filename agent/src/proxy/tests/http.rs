@@ -1,0 +1,161 @@
+//! HTTP: bytes, order, ends and failures as the other side meant them.
+
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use hyper::body::Frame;
+use hyper::{HeaderMap, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::lab::*;
+use crate::engine::event::Event;
+
+async fn read_head(tcp: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(tcp.read_u8().await.unwrap());
+    }
+    String::from_utf8(head).unwrap()
+}
+
+#[tokio::test]
+async fn bodies_and_trailers_stream_both_ways_at_once() {
+    for alpn in ["h2", "http/1.1"] {
+        let root = authority();
+        let lab = Lab::new(https(&root, &[alpn]).await, Some(&root)).await;
+        let mut client = lab.https(&[alpn]).await;
+        let (feed, body) = fed();
+        let mut request = post(body, alpn == "h2");
+        request.headers_mut().insert("te", "trailers".parse().unwrap());
+        if alpn != "h2" {
+            request.headers_mut().insert("trailer", "x-end".parse().unwrap());
+        }
+        let mut response = client.send(request).await.unwrap();
+        // Each piece must have come back before the next is sent.
+        for piece in ["one", "two"] {
+            feed.send(Frame::data(Bytes::from(piece))).await.unwrap();
+            assert_eq!(response.frame().await.unwrap().unwrap().into_data().unwrap(), piece);
+        }
+        let trailers = HeaderMap::from_iter([("x-end".parse().unwrap(), "yes".parse().unwrap())]);
+        feed.send(Frame::trailers(trailers)).await.unwrap();
+        drop(feed);
+        // The echoing HTTP/1.1 origin does not announce trailers, so hyper there leaves them out.
+        let last = response.frame().await;
+        assert!(alpn != "h2" || last.unwrap().unwrap().trailers_ref().unwrap()["x-end"] == "yes");
+        drop(client);
+        let bytes = |event: &Event| matches!(event, Event::ExchangeFinished { request_bytes: 6, response_bytes: 6, error: None, .. });
+        let events = lab.finish().await;
+        assert_eq!(events.iter().filter(|event| bytes(event)).count(), 1, "{events:?}");
+    }
+}
+
+#[tokio::test]
+async fn http1_heads_and_trailers_pass_byte_for_byte() {
+    const REQUEST: &str = "POST /p?q=%20 HTTP/1.1\r\nHOST: h.example\r\nX-CamelCase: 1\r\nTE: trailers\r\ncontent-length: 2\r\n\r\n";
+    const RESPONSE: &str = "HTTP/1.1 299 Odd Reason\r\nX-Up: a\r\nx-down: b\r\nTrailer: x-sum\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nx-sum: 7\r\n\r\n";
+    let origin = origin(async |mut tcp| {
+        assert_eq!(read_head(&mut tcp).await, REQUEST);
+        tcp.write_all(RESPONSE.as_bytes()).await.unwrap();
+        tcp.read_to_end(&mut Vec::new()).await.unwrap();
+    })
+    .await;
+    let lab = Lab::new(origin, None).await;
+    let mut tcp = lab.tcp().await;
+    tcp.write_all(REQUEST.as_bytes()).await.unwrap();
+    tcp.write_all(b"ab").await.unwrap();
+    tcp.shutdown().await.unwrap();
+    let mut response = String::new();
+    tcp.read_to_string(&mut response).await.unwrap();
+    assert_eq!(response, RESPONSE);
+    assert_eq!(lab.names(), ["h.example"]);
+}
+
+#[tokio::test]
+async fn a_dead_server_is_named_in_a_502() {
+    let origin = nobody().await;
+    let lab = Lab::new(origin, None).await;
+    let response = lab.http().await.send(post(full("x"), false)).await.unwrap();
+    assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(body, format!("agent: upstream {} refused the connection\n", lab.address));
+    let failed = |event: &Event| matches!(event, Event::ExchangeFinished { status: Some(502), error: Some(_), .. });
+    assert!(lab.finish().await.iter().any(failed));
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_does_not_end_cleanly() {
+    for head in ["Content-Length: 9", "Transfer-Encoding: chunked"] {
+        let origin = origin(move |mut tcp: TcpStream| async move {
+            read_head(&mut tcp).await;
+            tcp.write_all(format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n3\r\nab").as_bytes()).await.unwrap();
+        })
+        .await;
+        let lab = Lab::new(origin, None).await;
+        let response = lab.http().await.send(post(full(""), false)).await.unwrap();
+        response.into_body().collect().await.expect_err("the body looked whole");
+        let failed = |event: &Event| matches!(event, Event::ExchangeFinished { status: Some(200), error: Some(_), .. });
+        assert!(lab.finish().await.iter().any(failed));
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_closes_between_requests_is_dialled_again() {
+    let origin = origin(async |mut tcp| {
+        read_head(&mut tcp).await;
+        tcp.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+    })
+    .await;
+    let lab = Lab::new(origin, None).await;
+    let mut client = lab.http().await;
+    for _ in 0..2 {
+        let response = client.send(Request::get("/").body(full("")).unwrap()).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        response.into_body().collect().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_child_that_gives_up_cancels_the_request() {
+    let (cancelled, mut observed) = tokio::sync::mpsc::channel::<()>(1);
+    let origin = origin(move |mut tcp| {
+        let cancelled = cancelled.clone();
+        async move {
+            read_head(&mut tcp).await;
+            tcp.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\na").await.unwrap();
+            drop(tcp.read_to_end(&mut Vec::new()).await);
+            cancelled.send(()).await.unwrap();
+        }
+    })
+    .await;
+    let lab = Lab::new(origin, None).await;
+    let mut tcp = lab.tcp().await;
+    tcp.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+    tcp.read_u8().await.unwrap();
+    tcp.set_zero_linger().unwrap();
+    drop(tcp);
+    observed.recv().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_upgrade_joins_both_sides() {
+    let origin = origin(async |mut tcp| {
+        read_head(&mut tcp).await;
+        tcp.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: parrot\r\n\r\n").await.unwrap();
+        let (mut read, mut write) = tcp.split();
+        tokio::io::copy(&mut read, &mut write).await.unwrap();
+    })
+    .await;
+    let lab = Lab::new(origin, None).await;
+    let request = Request::get("/").header("connection", "upgrade").header("upgrade", "parrot");
+    let response = lab.http().await.send(request.body(full("")).unwrap()).await.unwrap();
+    assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
+    let mut io = TokioIo::new(hyper::upgrade::on(response).await.unwrap());
+    io.write_all(b"hello").await.unwrap();
+    io.shutdown().await.unwrap();
+    let mut echoed = String::new();
+    io.read_to_string(&mut echoed).await.unwrap();
+    assert_eq!(echoed, "hello");
+    let counted = |event: &Event| matches!(event, Event::ExchangeFinished { request_bytes: 5, response_bytes: 5, .. });
+    assert!(lab.finish().await.iter().any(counted));
+}
