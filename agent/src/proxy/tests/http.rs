@@ -44,7 +44,9 @@ async fn bodies_and_trailers_stream_both_ways_at_once() {
         let last = response.frame().await;
         assert!(alpn != "h2" || last.unwrap().unwrap().trailers_ref().unwrap()["x-end"] == "yes");
         drop(client);
-        let bytes = |event: &Event| matches!(event, Event::ExchangeFinished { request_bytes: 6, response_bytes: 6, error: None, .. });
+        let bytes = |event: &Event| {
+            matches!(event, Event::ExchangeFinished { request_bytes: 6, response_bytes: 6, error: None, .. })
+        };
         let events = lab.finish().await;
         assert_eq!(events.iter().filter(|event| bytes(event)).count(), 1, "{events:?}");
     }
@@ -52,7 +54,8 @@ async fn bodies_and_trailers_stream_both_ways_at_once() {
 
 #[tokio::test]
 async fn http1_heads_and_trailers_pass_byte_for_byte() {
-    const REQUEST: &str = "POST /p?q=%20 HTTP/1.1\r\nHOST: h.example\r\nX-CamelCase: 1\r\nTE: trailers\r\ncontent-length: 2\r\n\r\n";
+    const REQUEST: &str =
+        "POST /p?q=%20 HTTP/1.1\r\nHOST: h.example\r\nX-CamelCase: 1\r\nTE: trailers\r\ncontent-length: 2\r\n\r\n";
     const RESPONSE: &str = "HTTP/1.1 299 Odd Reason\r\nX-Up: a\r\nx-down: b\r\nTrailer: x-sum\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nx-sum: 7\r\n\r\n";
     let origin = origin(async |mut tcp| {
         assert_eq!(read_head(&mut tcp).await, REQUEST);
@@ -141,7 +144,9 @@ async fn a_child_that_gives_up_cancels_the_request() {
 async fn an_upgrade_joins_both_sides() {
     let origin = origin(async |mut tcp| {
         read_head(&mut tcp).await;
-        tcp.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: parrot\r\n\r\n").await.unwrap();
+        tcp.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: parrot\r\n\r\n")
+            .await
+            .unwrap();
         let (mut read, mut write) = tcp.split();
         tokio::io::copy(&mut read, &mut write).await.unwrap();
     })
@@ -158,4 +163,60 @@ async fn an_upgrade_joins_both_sides() {
     assert_eq!(echoed, "hello");
     let counted = |event: &Event| matches!(event, Event::ExchangeFinished { request_bytes: 5, response_bytes: 5, .. });
     assert!(lab.finish().await.iter().any(counted));
+}
+
+#[tokio::test]
+async fn a_child_that_ended_its_side_gets_a_whole_large_response() {
+    const BODY: usize = 8 << 20;
+    let origin = origin(async |mut tcp| {
+        read_head(&mut tcp).await;
+        tcp.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {BODY}\r\n\r\n").as_bytes()).await.unwrap();
+        tcp.write_all(&vec![7; BODY]).await.unwrap();
+    })
+    .await;
+    let lab = Lab::new(origin, None).await;
+    let mut tcp = lab.tcp().await;
+    tcp.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+    tcp.shutdown().await.unwrap();
+    read_head(&mut tcp).await;
+    let mut body = Vec::new();
+    tcp.read_to_end(&mut body).await.unwrap();
+    assert_eq!(body.len(), BODY);
+}
+
+#[tokio::test]
+async fn h2_without_tls_is_carried_and_drained_while_idle() {
+    let lab = Lab::new(origin(|tcp| serve_echo(Box::new(tcp), true)).await, None).await;
+    let mut client = lab.h2c().await;
+    let response = client.send(Request::post("http://h.example/").body(full("hi")).unwrap()).await.unwrap();
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "hi");
+    assert_eq!(lab.names(), ["h.example"]);
+    let url = |event: &Event| matches!(event, Event::ExchangeStarted { url, .. } if url == "http://h.example/");
+    assert!(lab.finish().await.iter().any(url));
+}
+
+#[tokio::test]
+async fn a_reset_stream_keeps_its_code_and_its_neighbours() {
+    let root = authority();
+    let lab = Lab::new(https(&root, &["h2"]).await, Some(&root)).await;
+    let mut client = lab.https(&["h2"]).await;
+    let (feed, body) = fed();
+    let mut neighbour = client.send(post(body, true)).await.unwrap();
+    let calm = Request::get(format!("https://{NAME}/calm")).body(full("")).unwrap();
+    let error = client.send(calm).await.unwrap_err();
+    let reason = crate::proxy::error::find::<h2::Error>(&error).unwrap().reason();
+    assert_eq!(reason, Some(h2::Reason::ENHANCE_YOUR_CALM));
+    feed.send(Frame::data(Bytes::from("still here"))).await.unwrap();
+    assert_eq!(neighbour.frame().await.unwrap().unwrap().into_data().unwrap(), "still here");
+}
+
+#[tokio::test]
+async fn more_children_than_slots_are_all_served() {
+    let lab = Lab::new(origin(|tcp| serve_echo(Box::new(tcp), false)).await, None).await;
+    let asking = (0..200).map(async |_| {
+        let response = lab.http().await.send(post(full("hi"), false)).await.unwrap();
+        response.into_body().collect().await.unwrap().to_bytes()
+    });
+    let answers = futures_util::future::join_all(asking).await;
+    assert!(answers.iter().all(|answer| answer == "hi"));
 }

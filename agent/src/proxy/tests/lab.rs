@@ -81,11 +81,11 @@ pub(super) async fn https(root: &Authority, alpn: &[&str]) -> SocketAddr {
     .await
 }
 
-/// Serves HTTP on `io`, echoing bodies and trailers.
+/// Serves HTTP on `io`, echoing bodies and trailers; `/calm` resets its stream.
 pub(super) async fn serve_echo(io: BoxedIo, is_h2: bool) {
-    let echo = service_fn(async |request: Request<Incoming>| {
-        let version = format!("{:?}", request.version());
-        Ok::<_, hyper::Error>(Response::builder().header("x-version", version).body(request.into_body()).unwrap())
+    let echo = service_fn(async |request: Request<Incoming>| match request.uri().path() {
+        "/calm" => Err(h2::Error::from(h2::Reason::ENHANCE_YOUR_CALM)),
+        _ => Ok(Response::new(request.into_body())),
     });
     let io = TokioIo::new(io);
     let served = if is_h2 {
@@ -205,8 +205,7 @@ impl Lab {
     ) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
         roots.add(self.root.clone()).unwrap();
-        let builder =
-            ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
+        let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
         let mut config = if trusting {
             let everything = Arc::new(crate::proxy::tls::verify::Deferred(provider()));
             builder.dangerous().with_custom_certificate_verifier(everything).with_no_client_auth()
@@ -228,6 +227,11 @@ impl Lab {
     /// An HTTP/1.1 client in plain text.
     pub(super) async fn http(&self) -> Client {
         Client::new(Box::new(self.tcp().await), false).await
+    }
+
+    /// An HTTP/2 client in plain text.
+    pub(super) async fn h2c(&self) -> Client {
+        Client::new(Box::new(self.tcp().await), true).await
     }
 
     /// Host names that the proxy learnt.

@@ -33,7 +33,7 @@ async fn a_leaf_has_the_servers_names_our_dates_and_one_use() {
     let leaf = Leaves::new(&ca).unwrap().leaf(wanted(true)).await.unwrap();
     let (_, leaf) = X509Certificate::from_der(&leaf.cert[0]).unwrap();
     let (_, issuer) = X509Certificate::from_der(issuer.der()).unwrap();
-    assert_eq!(names(&leaf), ["DNSName(b.example)", "DNSName(a.example)", "IPAddress(192.0.2.1)"]);
+    assert_eq!(names(&leaf), ["DNSName(b.example)", "DNSName(a.example)", "IPAddress(c0:00:02:01)"]);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().cast_signed();
     assert!(leaf.validity().not_before.timestamp() <= now - 3600);
     let days = leaf.validity().time_to_expiration().unwrap().whole_days();
