@@ -52,26 +52,40 @@ async fn bodies_and_trailers_stream_both_ways_at_once() {
     }
 }
 
+/// Requests and what a server answered to them.
+const HTTP1: &[(&str, &str)] = &[
+    (
+        "POST /p?q=%20 HTTP/1.1\r\nHOST: h.example\r\nX-CamelCase: 1\r\nTE: trailers\r\ncontent-length: 2\r\n\r\nab",
+        "HTTP/1.1 299 Odd Reason\r\nX-Up: a\r\nx-down: b\r\nTrailer: x-sum\r\nTransfer-Encoding: chunked\r\n\r\n\
+         2\r\nhi\r\n0\r\nx-sum: 7\r\n\r\n",
+    ),
+    ("HEAD / HTTP/1.1\r\nHost: h.example\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"),
+    ("GET / HTTP/1.1\r\nHost: h.example\r\n\r\n", "HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\n\r\n"),
+    ("DELETE / HTTP/1.1\r\nHost: h.example\r\n\r\n", "HTTP/1.1 204 No Content\r\n\r\n"),
+    ("PUT / HTTP/1.1\r\nHost: h.example\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+    ("GET http://h.example/ HTTP/1.1\r\nHost: h.example\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n1"),
+    ("GET / HTTP/1.0\r\nHost: h.example\r\n\r\n", "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nto the end"),
+];
+
 #[tokio::test]
-async fn http1_heads_and_trailers_pass_byte_for_byte() {
-    const REQUEST: &str =
-        "POST /p?q=%20 HTTP/1.1\r\nHOST: h.example\r\nX-CamelCase: 1\r\nTE: trailers\r\ncontent-length: 2\r\n\r\n";
-    const RESPONSE: &str = "HTTP/1.1 299 Odd Reason\r\nX-Up: a\r\nx-down: b\r\nTrailer: x-sum\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nx-sum: 7\r\n\r\n";
-    let origin = origin(async |mut tcp| {
-        assert_eq!(read_head(&mut tcp).await, REQUEST);
-        tcp.write_all(RESPONSE.as_bytes()).await.unwrap();
-        tcp.read_to_end(&mut Vec::new()).await.unwrap();
-    })
-    .await;
-    let lab = Lab::new(origin, None).await;
-    let mut tcp = lab.tcp().await;
-    tcp.write_all(REQUEST.as_bytes()).await.unwrap();
-    tcp.write_all(b"ab").await.unwrap();
-    tcp.shutdown().await.unwrap();
-    let mut response = String::new();
-    tcp.read_to_string(&mut response).await.unwrap();
-    assert_eq!(response, RESPONSE);
-    assert_eq!(lab.names(), ["h.example"]);
+async fn http1_passes_byte_for_byte() {
+    for (request, response) in HTTP1 {
+        let origin = origin(move |mut tcp: TcpStream| async move {
+            let mut heard = vec![0; request.len()];
+            tcp.read_exact(&mut heard).await.unwrap();
+            let answer = if heard == request.as_bytes() { response.as_bytes() } else { &heard };
+            tcp.write_all(answer).await.unwrap();
+        })
+        .await;
+        let lab = Lab::new(origin, None).await;
+        let mut tcp = lab.tcp().await;
+        tcp.write_all(request.as_bytes()).await.unwrap();
+        tcp.shutdown().await.unwrap();
+        let mut heard = String::new();
+        tcp.read_to_string(&mut heard).await.unwrap();
+        assert_eq!(heard, *response);
+        assert_eq!(lab.names(), ["h.example"]);
+    }
 }
 
 #[tokio::test]

@@ -83,9 +83,11 @@ pub(super) async fn https(root: &Authority, alpn: &[&str]) -> SocketAddr {
 
 /// Serves HTTP on `io`, echoing bodies and trailers; `/calm` resets its stream.
 pub(super) async fn serve_echo(io: BoxedIo, is_h2: bool) {
-    let echo = service_fn(async |request: Request<Incoming>| match request.uri().path() {
-        "/calm" => Err(h2::Error::from(h2::Reason::ENHANCE_YOUR_CALM)),
-        _ => Ok(Response::new(request.into_body())),
+    let echo = service_fn(|request: Request<Incoming>| async move {
+        match request.uri().path() {
+            "/calm" => Err(h2::Error::from(h2::Reason::ENHANCE_YOUR_CALM)),
+            _ => Ok(Response::new(request.into_body())),
+        }
     });
     let io = TokioIo::new(io);
     let served = if is_h2 {
