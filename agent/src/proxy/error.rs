@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
+use nix::errno::Errno;
 use thiserror::Error;
 
 /// Where an error came from.
@@ -49,6 +50,8 @@ pub enum Kind {
     StreamReset,
     /// The peer broke the rules of HTTP.
     Protocol,
+    /// No file descriptor is left.
+    Exhausted,
     /// The session cannot be set up: its CA is unusable.
     Setup,
 }
@@ -64,6 +67,7 @@ impl Kind {
             Self::Closed => "closed the connection",
             Self::StreamReset => "reset the stream",
             Self::Protocol => "broke the HTTP protocol",
+            Self::Exhausted => "has no file descriptor left: raise the limit with `ulimit -n`",
             Self::Setup => "cannot be used",
         }
     }
@@ -77,6 +81,7 @@ impl Kind {
             E::TimedOut => Self::TimedOut,
             E::HostUnreachable | E::NetworkUnreachable | E::NetworkDown | E::AddrNotAvailable => Self::Unreachable,
             _ if is_tls(error) => Self::Tls,
+            _ if is_exhausted(error) => Self::Exhausted,
             _ => Self::Closed,
         }
     }
@@ -141,7 +146,10 @@ impl Error {
 
     /// An I/O error of the connection to `peer` on `side`.
     pub fn io(side: Side, peer: impl Into<Peer>, error: io::Error) -> Self {
-        Self::new(side, Kind::of(&error), peer).because(error)
+        match Kind::of(&error) {
+            Kind::Exhausted => Self::new(Side::Internal, Kind::Exhausted, "the agent").because(error),
+            kind => Self::new(side, kind, peer).because(error),
+        }
     }
 
     /// An error of the HTTP exchange with `peer` on `side`.
@@ -165,6 +173,10 @@ impl Error {
     }
 }
 
+fn is_exhausted(error: &io::Error) -> bool {
+    [Errno::EMFILE, Errno::ENFILE].iter().any(|&errno| error.raw_os_error() == Some(errno as i32))
+}
+
 fn is_tls(error: &io::Error) -> bool {
     error.get_ref().is_some_and(<dyn StdError + Send + Sync>::is::<rustls::Error>)
 }
@@ -172,6 +184,12 @@ fn is_tls(error: &io::Error) -> bool {
 /// The first cause of type `T` in the chain of `error`, itself included.
 pub(crate) fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
     std::iter::successors(Some(error), |&cause| cause.source()).find_map(|cause| cause.downcast_ref())
+}
+
+/// Whether the peer left without a word, as clients do with connections they no longer need.
+pub(crate) fn is_end(error: &(dyn StdError + 'static)) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    find::<io::Error>(error).is_some_and(|cause| matches!(cause.kind(), BrokenPipe | ConnectionReset | UnexpectedEof))
 }
 
 /// Whether the peer reset the connection that `error` came from.

@@ -25,9 +25,15 @@ impl Open {
         Entered(Arc::clone(self))
     }
 
-    fn is_none(&self, cx: &Context<'_>) -> bool {
-        self.reader.register(cx.waker());
+    /// Whether no exchange is open.
+    pub(super) fn is_idle(&self) -> bool {
         self.count.load(Ordering::Acquire) == 0
+    }
+
+    /// The same; if not, the task is woken when it may be.
+    fn is_idle_or_wakes(&self, cx: &Context<'_>) -> bool {
+        self.reader.register(cx.waker());
+        self.is_idle()
     }
 }
 
@@ -64,7 +70,11 @@ impl<T: AsyncRead + Unpin> AsyncRead for HalfClose<T> {
             ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
             self.ended = before > 0 && buf.remaining() == before;
         }
-        if self.ended && (!self.open.is_none(cx) || self.unflushed) { Poll::Pending } else { Poll::Ready(Ok(())) }
+        if self.ended && (!self.open.is_idle_or_wakes(cx) || self.unflushed) {
+            Poll::Pending
+        } else {
+            Poll::Ready(Ok(()))
+        }
     }
 }
 

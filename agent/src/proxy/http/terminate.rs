@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::exchange::exchange;
 use super::half_close::HalfClose;
 use super::{Protocol, Upstream};
-use crate::proxy::error::{Error, Side};
+use crate::proxy::error::{Error, Side, is_end};
 use crate::proxy::io::BoxedIo;
 
 /// Bytes of one head; more is answered with 431.
@@ -54,7 +54,10 @@ pub(crate) async fn serve(io: BoxedIo, upstream: Upstream) -> Result<(), Error> 
             until_drained(serving, http2::Connection::graceful_shutdown, drain).await
         }
     };
-    served.map_err(|error| Error::hyper(Side::Downstream, connection.peer(Side::Downstream), error))
+    match served {
+        Err(error) if connection.exchanges.is_idle() && is_end(&error) => Ok(()),
+        served => served.map_err(|error| Error::hyper(Side::Downstream, connection.peer(Side::Downstream), error)),
+    }
 }
 
 /// Serves; when the session drains, no exchange is begun any more and open ones end.

@@ -234,3 +234,27 @@ async fn more_children_than_slots_are_all_served() {
     let answers = futures_util::future::join_all(asking).await;
     assert!(answers.iter().all(|answer| answer == "hi"));
 }
+
+/// Says when a request has come, and when it was cancelled.
+async fn observe(tcp: TcpStream, observed: tokio::sync::mpsc::Sender<()>) {
+    let mut connection = h2::server::handshake(tcp).await.unwrap();
+    let (_request, mut respond) = connection.accept().await.unwrap().unwrap();
+    tokio::spawn(async move { while connection.accept().await.is_some() {} });
+    observed.send(()).await.unwrap();
+    let reason = std::future::poll_fn(|cx| respond.poll_reset(cx)).await.unwrap();
+    assert_eq!(reason, h2::Reason::CANCEL);
+    observed.send(()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_h2_stream_given_up_is_reset_upstream() {
+    let (seen, mut observed) = tokio::sync::mpsc::channel(2);
+    let lab = Lab::new(origin(move |tcp| observe(tcp, seen.clone())).await, None).await;
+    let mut client = lab.h2c().await;
+    let request = Request::get("http://h.example/").body(full("")).unwrap();
+    tokio::select! {
+        _ = client.send(request) => panic!("answered"),
+        seen = observed.recv() => seen.unwrap(),
+    }
+    observed.recv().await.unwrap();
+}
