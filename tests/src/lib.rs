@@ -1,1 +1,35 @@
-//! The harness of the privileged suites.
+//! The harness of the privileged suites: namespaces, origins, clients and the real `agent` binary.
+//!
+//! A test makes a [`Lab`], which is a host and an internet of its own, and drives the binary in it as a user would.
+//! Nothing here looks into the agent: what it does is seen from outside, in processes, packets and files. Everything is
+//! gone when the values are dropped, also when a test panics. The harness panics instead of returning errors.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a harness panics where a test fails, and says on the test's standard error what it knows"
+)]
+
+pub mod agent;
+pub mod capture;
+pub mod certificates;
+pub mod host_state;
+pub mod lab;
+pub mod leftovers;
+pub mod netns;
+pub mod nginx;
+pub mod process;
+pub mod scratch;
+pub mod tools;
+pub mod wait;
+
+pub use agent::{Agent, Session};
+pub use capture::Capture;
+pub use host_state::HostState;
+pub use lab::{DNS4, DNS6, HOST4, HOST6, Lab, ORIGIN4, ORIGIN6, PYTHON};
+pub use leftovers::Leftovers;
+pub use netns::Netns;
+pub use process::{Output, Process};
+pub use wait::eventually;

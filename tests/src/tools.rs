@@ -1,0 +1,60 @@
+//! What the suites need of the machine. A test that lacks it fails; none is skipped.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Once;
+
+/// Where programs are looked for, and what the commands in the lab get as `PATH`: the distribution's own programs, not
+/// what a developer's shell puts before them.
+pub const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin";
+
+const NEEDED: [&str; 17] = [
+    "nginx", "curl", "nghttp", "h2load", "openssl", "certutil", "ip", "nft", "nsenter", "unshare", "setpriv", "node",
+    "java", "ping", "sha256sum", "python3", "getent",
+];
+
+/// Checks once that this process is root and finds its tools.
+///
+/// # Panics
+/// If not; the message says what to do.
+pub fn require() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        assert!(nix::unistd::geteuid().is_root(), "the suites need root; run `cargo xtask test`");
+        let missing: Vec<&str> = NEEDED.into_iter().filter(|program| find(program).is_none()).collect();
+        assert!(missing.is_empty(), "missing: {}; run `cargo xtask setup`", missing.join(", "));
+    });
+}
+
+/// Where a program is.
+#[must_use]
+pub fn find(program: &str) -> Option<PathBuf> {
+    PATH.split(':').map(|directory| Path::new(directory).join(program)).find(|path| path.is_file())
+}
+
+/// A command with a small, known environment.
+#[must_use]
+pub fn command(program: &str) -> Command {
+    let path = if program.contains('/') { program.into() } else { find(program).unwrap_or_else(|| program.into()) };
+    let mut command = Command::new(path);
+    command.env_clear().env("PATH", PATH).env("HOME", "/root").env("LANG", "C.UTF-8").env("TERM", "xterm");
+    command
+}
+
+/// The binary under test: `AGENT_BIN`, or the one that cargo built beside this test.
+///
+/// # Panics
+/// If it has not been built.
+#[must_use]
+pub fn agent_binary() -> PathBuf {
+    let built = || std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("agent");
+    let binary = std::env::var_os("AGENT_BIN").map_or_else(built, PathBuf::from);
+    assert!(binary.is_file(), "`{}` is missing; run `cargo build`", binary.display());
+    binary
+}
+
+/// A file of this package's `programs/`.
+#[must_use]
+pub fn program(name: &str) -> String {
+    format!("{}/programs/{name}", env!("CARGO_MANIFEST_DIR"))
+}
