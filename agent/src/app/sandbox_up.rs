@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use agent_common::maps::{self, Config, PortAction};
 use anyhow::{Context as _, anyhow};
@@ -28,10 +29,13 @@ pub(super) struct Sandbox {
 /// # Errors
 /// Whatever could not be made. What was made is in the journal, or ends with its descriptors.
 pub(super) fn bring_up(path: PathBuf, mode: Mode) -> anyhow::Result<Sandbox> {
+    let begun = Instant::now();
     // Loading needs no namespace and takes as long as all the rest.
     let loading = std::thread::spawn(move || load(mode));
     let building = std::thread::spawn(move || build(&path, || join(loading)));
-    join(building)
+    let sandbox = join(building)?;
+    tracing::info!(micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX), "the sandbox is up");
+    Ok(sandbox)
 }
 
 /// The result of a thread that helps to bring a session up.
