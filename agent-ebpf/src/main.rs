@@ -11,6 +11,7 @@
 #![no_main]
 #![feature(core_intrinsics)]
 #![expect(internal_features, reason = "atomic addition on map values: see `maps::add`")]
+#![expect(clippy::needless_pass_by_value, reason = "the programs' macros hand the context over by value")]
 
 mod maps;
 mod packet;
