@@ -1,5 +1,7 @@
 //! Builds the eBPF object and hands its path to `ebpf::load`, which embeds it.
 
+#![expect(clippy::disallowed_methods, reason = "a build script is told what to do by the environment and runs cargo")]
+
 use std::error::Error;
 use std::path::PathBuf;
 

@@ -548,6 +548,20 @@ pub struct Config {
     pub pad: u8,
 }
 
+impl Config {
+    /// What the programs have before the loader tells them: nobody's addresses, and every port refused.
+    pub const UNSET: Self = Self {
+        child4: [0; 16],
+        child6: [0; 16],
+        gateway4: [0; 16],
+        gateway6: [0; 16],
+        ifindex: 0,
+        child_mac: [0; 6],
+        default_port: PortAction::Refuse as u8,
+        pad: 0,
+    };
+}
+
 const _: () = assert!(size_of::<FlowKey>() == 44);
 const _: () = assert!(size_of::<Flow>() == 80);
 const _: () = assert!(size_of::<Name>() == 256);

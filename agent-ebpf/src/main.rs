@@ -11,6 +11,7 @@
 #![no_main]
 #![feature(core_intrinsics)]
 #![expect(internal_features, reason = "atomic addition on map values: see `maps::add`")]
+#![expect(clippy::needless_pass_by_value, reason = "the programs' macros hand the context over by value")]
 
 mod maps;
 mod packet;
@@ -41,7 +42,7 @@ fn client_in(ctx: TcContext) -> i32 {
     };
     match action {
         Action::Continue => track::follow(&headers, Direction::Out, size),
-        Action::Answer(reason) | Action::Drop(reason) => report::refused(reason, &headers, size),
+        Action::Answer(reason) | Action::Drop(reason) => report::refused(&ctx, reason, &headers, size),
         Action::Open(_) | Action::Dns => {}
     }
     match action {

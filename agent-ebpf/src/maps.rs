@@ -20,16 +20,7 @@ use crate::packet::Size;
 
 #[unsafe(no_mangle)]
 #[expect(unsafe_code, reason = "the loader finds the global by its symbol")]
-static CONFIG: Global<Config> = Global::new(Config {
-    child4: [0; 16],
-    child6: [0; 16],
-    gateway4: [0; 16],
-    gateway6: [0; 16],
-    ifindex: 0,
-    child_mac: [0; 6],
-    default_port: PortAction::Refuse as u8,
-    pad: 0,
-});
+static CONFIG: Global<Config> = Global::new(Config::UNSET);
 
 // Not LRU: a live flow is never evicted, a full table refuses the next one. Not preallocated: most sessions have few.
 #[map]

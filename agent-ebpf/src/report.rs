@@ -2,13 +2,14 @@
 
 use agent_common::maps::{BlockedKey, Counter, EventKind, REPORT_INTERVAL_NS, Reason};
 use agent_common::packet::Headers;
+use aya_ebpf::programs::TcContext;
 
 use crate::maps::{blocked, count, emit};
 use crate::packet::Size;
 
 /// Counts a refused packet and reports it if its destination has not been reported lately.
 #[inline(always)]
-pub(crate) fn refused(reason: Reason, headers: &Headers, size: Size) {
+pub(crate) fn refused(ctx: &TcContext, reason: Reason, headers: &Headers, size: Size) {
     count(Counter::Refused(reason), size);
     let key = BlockedKey {
         dst: headers.key.dst,
@@ -19,5 +20,9 @@ pub(crate) fn refused(reason: Reason, headers: &Headers, size: Size) {
         pad: [0; 2],
     };
     let Some(totals) = blocked(&key, size, REPORT_INTERVAL_NS) else { return };
+    #[cfg(feature = "log")]
+    aya_log_ebpf::debug!(ctx, "refused: reason {}, protocol {}", reason as u8, headers.key.protocol);
+    #[cfg(not(feature = "log"))]
+    let _: &TcContext = ctx;
     emit(&headers.key, headers.ether_type, EventKind::Blocked, reason as u8, &totals);
 }

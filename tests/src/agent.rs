@@ -131,6 +131,12 @@ impl<'a> Agent<'a> {
         Session { running, host: self.host, leftovers, log: self.log.clone() }
     }
 
+    /// What a session that has ended logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
     /// The command line up to `--`. The process that it starts becomes the supervisor.
     #[must_use]
     pub fn command(&self) -> Command {
@@ -188,7 +194,10 @@ impl Drop for Running {
         drop(self.process.take());
         // Whatever it could not remove itself.
         if Path::new("/run/agent").join(&self.name).exists() {
-            eprintln!("{:?}", tools::command(tools::agent_binary().to_str().unwrap()).args(["down", &self.name]).output());
+            eprintln!(
+                "{:?}",
+                tools::command(tools::agent_binary().to_str().unwrap()).args(["down", &self.name]).output()
+            );
         }
     }
 }
@@ -352,7 +361,8 @@ pub fn worker_of(supervisor: Pid) -> Option<Pid> {
 pub fn children(pid: Pid) -> Vec<Pid> {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
-    let pids: Vec<String> = lists.flat_map(|list| list.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect();
+    let pids: Vec<String> =
+        lists.flat_map(|list| list.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect();
     pids.iter().map(|pid| Pid::from_raw(pid.parse().unwrap())).collect()
 }
 

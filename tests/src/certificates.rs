@@ -36,8 +36,7 @@ impl Authority {
     }
 }
 
-const NEW: &[&str] =
-    &["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"];
+const NEW: &[&str] = &["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"];
 
 fn openssl(args: &[&str]) {
     let _ = process::run(tools::command("openssl").args(args)).ok();

@@ -102,6 +102,17 @@ impl Lab {
         Agent::new(self).args(&["--dns", DNS4, "--upstream-ca", &self.authority.cert])
     }
 
+    /// Runs a command on the host, without the agent. The host asks the lab's resolver.
+    #[must_use]
+    pub fn direct(&self, limit: Duration, argv: &[&str]) -> crate::process::Output {
+        let resolv_conf = self.scratch.write("resolv.conf", format!("nameserver {DNS4}\n"));
+        let mut command = self.host.command("unshare");
+        let script = "mount --bind \"$0\" /etc/resolv.conf && exec \"$@\"";
+        command.args(["--mount", "sh", "-c", script, &resolv_conf]).args(argv);
+        command.env("CURL_CA_BUNDLE", &self.authority.cert);
+        Process::spawn(&mut command).finish_within(limit)
+    }
+
     /// Where nginx has the files of a name.
     #[must_use]
     pub fn www(&self, name: &str) -> String {
@@ -117,7 +128,10 @@ impl Default for Lab {
 
 /// Neighbours are permanent, so that the host's tables do not change by themselves.
 fn wire(host: &Netns, inet: &Netns) {
-    let peer = format!("link add wire0 address 02:00:00:00:00:02 type veth peer name wire1 address 02:00:00:00:00:01 netns {}", inet.name());
+    let peer = format!(
+        "link add wire0 address 02:00:00:00:00:02 type veth peer name wire1 address 02:00:00:00:00:01 netns {}",
+        inet.name()
+    );
     for netns in [host, inet] {
         netns.sysctl("net/ipv6/conf/default/accept_dad", "0");
         netns.sysctl("net/ipv6/conf/default/accept_ra", "0");

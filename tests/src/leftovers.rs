@@ -72,7 +72,8 @@ impl Leftovers {
     }
 
     fn paths(&self) -> Vec<PathBuf> {
-        let roots = ["/run/netns", "/run/agent", "/etc/netns", BPF, "/sys/fs/cgroup/agent", "/sys/fs/cgroup/unified/agent"];
+        let roots =
+            ["/run/netns", "/run/agent", "/etc/netns", BPF, "/sys/fs/cgroup/agent", "/sys/fs/cgroup/unified/agent"];
         roots.into_iter().map(|root| Path::new(root).join(&self.name)).collect()
     }
 
@@ -84,8 +85,11 @@ impl Leftovers {
     fn alive(&self) -> Vec<String> {
         let mut alive = Vec::new();
         for entry in fs::read_dir("/proc").unwrap().flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|pid| pid.parse().ok()).map(Pid::from_raw) else { continue };
-            let line = String::from_utf8_lossy(&fs::read(entry.path().join("cmdline")).unwrap_or_default()).into_owned();
+            let Some(pid) = entry.file_name().to_str().and_then(|pid| pid.parse().ok()).map(Pid::from_raw) else {
+                continue;
+            };
+            let line =
+                String::from_utf8_lossy(&fs::read(entry.path().join("cmdline")).unwrap_or_default()).into_owned();
             if pid != Pid::this() && (self.processes.contains(&pid) || self.is_named_in(&line)) && !line.is_empty() {
                 alive.push(format!("process {pid}: {}", line.replace('\0', " ")));
             }

@@ -96,6 +96,9 @@ impl Drop for Netns {
 #[must_use]
 pub fn command_in(netns: &str, program: &str) -> Command {
     let mut command = tools::command("nsenter");
-    command.arg(format!("--net=/run/netns/{netns}")).arg("--").arg(tools::find(program).unwrap_or_else(|| program.into()));
+    command
+        .arg(format!("--net=/run/netns/{netns}"))
+        .arg("--")
+        .arg(tools::find(program).unwrap_or_else(|| program.into()));
     command
 }

@@ -9,8 +9,23 @@ use std::sync::Once;
 pub const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin";
 
 const NEEDED: [&str; 17] = [
-    "nginx", "curl", "nghttp", "h2load", "openssl", "certutil", "ip", "nft", "nsenter", "unshare", "setpriv", "node",
-    "java", "ping", "sha256sum", "python3", "getent",
+    "nginx",
+    "curl",
+    "nghttp",
+    "h2load",
+    "openssl",
+    "certutil",
+    "ip",
+    "nft",
+    "nsenter",
+    "unshare",
+    "setpriv",
+    "node",
+    "java",
+    "ping",
+    "sha256sum",
+    "python3",
+    "getent",
 ];
 
 /// Checks once that this process is root and finds its tools.
@@ -41,16 +56,18 @@ pub fn command(program: &str) -> Command {
     command
 }
 
-/// The binary under test: `AGENT_BIN`, or the one that cargo built beside this test.
+/// The binary under test: `AGENT_BIN`, or the one that cargo built beside this program.
 ///
 /// # Panics
 /// If it has not been built.
 #[must_use]
 pub fn agent_binary() -> PathBuf {
-    let built = || std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("agent");
-    let binary = std::env::var_os("AGENT_BIN").map_or_else(built, PathBuf::from);
-    assert!(binary.is_file(), "`{}` is missing; run `cargo build`", binary.display());
-    binary
+    let exe = std::env::current_exe().unwrap();
+    // Beside a program of this package, or one above a test, which cargo puts into `deps`.
+    let mut beside = exe.ancestors().skip(1).take(2).map(|directory| directory.join("agent"));
+    let given = std::env::var_os("AGENT_BIN").map(PathBuf::from);
+    let binary = given.or_else(|| beside.find(|path| path.is_file()));
+    binary.expect("the agent is not built; run `cargo build`")
 }
 
 /// A file of this package's `programs/`.

@@ -10,7 +10,8 @@ use crate::{build, setup};
 /// Shows the agent at work on this machine.
 pub(crate) fn demo() -> Result<()> {
     setup::setup()?;
-    build::release()?;
+    // The build that `test` uses as well.
+    build_for_suites()?;
     run(&mut cargo_as_root(&["run", "--quiet", "--locked", "--package", "tests", "--bin", "demo"])?)
 }
 
@@ -25,10 +26,14 @@ pub(crate) fn bench() -> Result<()> {
 /// suites. A test that cannot run fails.
 pub(crate) fn test(args: &[String]) -> Result<()> {
     setup::setup()?;
-    // The suites drive the binary, which `cargo test` alone would not build.
-    run(&mut command("cargo", &["build", "--locked", "--workspace", "--exclude", "agent-ebpf", "--bins"]))?;
+    build_for_suites()?;
     let mut test = cargo_as_root(&["test", "--locked", "--workspace", "--exclude", "agent-ebpf"])?;
     run(test.args(args).env("AGENT_TESTS_STRICT", "1"))
+}
+
+/// The suites drive the binary, which `cargo test` alone would not build.
+fn build_for_suites() -> Result<()> {
+    run(&mut command("cargo", &["build", "--locked", "--workspace", "--exclude", "agent-ebpf", "--bins"]))
 }
 
 /// A cargo whose programs run as root; cargo itself builds as the one who called it, so that `target` stays theirs.

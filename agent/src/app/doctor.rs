@@ -123,9 +123,11 @@ fn tcx() -> Check {
 
 /// Before 5.19 a process without capabilities may not touch a map, unless a sysctl allows it.
 fn capless_maps() -> Check {
-    let restricted = fs::read_to_string("/proc/sys/kernel/unprivileged_bpf_disabled").is_ok_and(|text| text.trim() != "0");
+    let restricted =
+        fs::read_to_string("/proc/sys/kernel/unprivileged_bpf_disabled").is_ok_and(|text| text.trim() != "0");
     let good = kernel_release().is_some_and(|release| release >= (5, 19)) || !restricted;
-    let found = if good { "the worker can read its maps without capabilities" } else { "the worker may not read its maps" };
+    let found =
+        if good { "the worker can read its maps without capabilities" } else { "the worker may not read its maps" };
     let remedy = "use Linux 5.19 or later, or `sysctl kernel.unprivileged_bpf_disabled=0`";
     check("worker maps", good, found, Finding::Missing, remedy)
 }
@@ -188,7 +190,11 @@ fn worker_user() -> Check {
 
 fn certutil() -> Check {
     let good = config::program_exists(OsStr::new("certutil"));
-    let found = if good { "certutil is installed" } else { "certutil is not installed: Chromium and Electron will not trust a session" };
+    let found = if good {
+        "certutil is installed"
+    } else {
+        "certutil is not installed: Chromium and Electron will not trust a session"
+    };
     let remedy = "install libnss3-tools (Debian, Ubuntu), nss-tools (Fedora) or nss (Arch)";
     check("NSS trust", good, found, Finding::Warning, remedy)
 }
@@ -197,7 +203,13 @@ fn file_limit() -> Check {
     use nix::sys::resource::{Resource, getrlimit};
     let hard = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(_, hard)| hard);
     let found = format!("{hard} open files, two for each connection");
-    check("file limit", hard >= 4096, found, Finding::Warning, "raise it: `ulimit -Hn 20000`, or LimitNOFILE= in systemd")
+    check(
+        "file limit",
+        hard >= 4096,
+        found,
+        Finding::Warning,
+        "raise it: `ulimit -Hn 20000`, or LimitNOFILE= in systemd",
+    )
 }
 
 /// Things that are known to get in the way of the worker's own connections, never of the session's.

@@ -55,8 +55,11 @@ pub fn running(name: &Name) -> Result<Facts, crate::sandbox::Error> {
 /// A user's environment with the session's variables in it. Where the user has set a list of options, ours are added.
 #[must_use]
 pub fn environment(base: &[(OsString, OsString)], variables: &BTreeMap<String, String>) -> Vec<(OsString, OsString)> {
-    let mut environment: Vec<_> =
-        base.iter().filter(|(name, _)| name.to_str().is_none_or(|name| !variables.contains_key(name))).cloned().collect();
+    let mut environment: Vec<_> = base
+        .iter()
+        .filter(|(name, _)| name.to_str().is_none_or(|name| !variables.contains_key(name)))
+        .cloned()
+        .collect();
     for (name, value) in variables {
         let theirs = base.iter().find(|(their, _)| their == OsStr::new(name)).map(|(_, value)| value);
         let value = match theirs {
@@ -87,10 +90,17 @@ mod tests {
     #[test]
     fn the_sessions_variables_replace_or_join_the_users() {
         let pair = |(name, value): (&str, &str)| (OsString::from(name), OsString::from(value));
-        let base = [("A", "1"), ("SSL_CERT_FILE", "/theirs"), ("JAVA_TOOL_OPTIONS", "-Xmx1g"), ("PHP_INI_SCAN_DIR", "/x")];
+        let base =
+            [("A", "1"), ("SSL_CERT_FILE", "/theirs"), ("JAVA_TOOL_OPTIONS", "-Xmx1g"), ("PHP_INI_SCAN_DIR", "/x")];
         let ours = [("SSL_CERT_FILE", "/ours"), ("JAVA_TOOL_OPTIONS", "-Dt=1"), ("PHP_INI_SCAN_DIR", ":/ours")];
         let variables = ours.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let mut expect = [("A", "1"), ("SSL_CERT_FILE", "/ours"), ("JAVA_TOOL_OPTIONS", "-Xmx1g -Dt=1"), ("PHP_INI_SCAN_DIR", "/x:/ours")].map(pair);
+        let mut expect = [
+            ("A", "1"),
+            ("SSL_CERT_FILE", "/ours"),
+            ("JAVA_TOOL_OPTIONS", "-Xmx1g -Dt=1"),
+            ("PHP_INI_SCAN_DIR", "/x:/ours"),
+        ]
+        .map(pair);
         let mut result = environment(&base.map(pair), &variables);
         result.sort();
         expect.sort();

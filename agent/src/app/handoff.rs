@@ -77,14 +77,8 @@ mod tests {
         let mut file = File::options().create(true).truncate(true).read(true).write(true).open(&path).unwrap();
         file.write_all(b"through the socket").unwrap();
         std::fs::remove_file(path).unwrap();
-        let user = User {
-            name: "nobody".into(),
-            uid: 1,
-            gid: 2,
-            groups: vec![],
-            home: "/".into(),
-            shell: "/bin/sh".into(),
-        };
+        let user =
+            User { name: "nobody".into(), uid: 1, gid: 2, groups: vec![], home: "/".into(), shell: "/bin/sh".into() };
         let settings = Settings {
             mode: Mode::Enforce,
             ca: Ca { cert_pem: "c".repeat(100_000), key_pem: "k".into() },

@@ -7,6 +7,10 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use tracing::Level;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// The log starts over when it has grown to this many bytes.
 const MAX_BYTES: u64 = 16 << 20;
@@ -19,17 +23,17 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).mode(0o600).open(path)
 }
 
-/// Sends this process's messages to `file`.
+/// Sends this process's messages to `file`; of what libraries say, only what is wrong.
 pub(super) fn init(file: File) {
     let level = if cfg!(debug_assertions) { Level::DEBUG } else { Level::INFO };
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(level)
+    let targets = Targets::new().with_target("agent", level).with_default(Level::WARN);
+    let lines = tracing_subscriber::fmt::layer()
         .with_ansi(false)
         .with_target(false)
         .with_writer(Mutex::new(Capped(file)))
-        .finish();
+        .with_filter(targets);
     // A second call, in a test of several parts of this module, keeps the first.
-    if tracing::subscriber::set_global_default(subscriber).is_err() {
+    if tracing_subscriber::registry().with(lines).try_init().is_err() {
         tracing::debug!("the log was open already");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use agent_common::maps::{self, Config, PortAction};
 use anyhow::{Context as _, anyhow};
@@ -28,14 +29,21 @@ pub(super) struct Sandbox {
 /// # Errors
 /// Whatever could not be made. What was made is in the journal, or ends with its descriptors.
 pub(super) fn bring_up(path: PathBuf, mode: Mode) -> anyhow::Result<Sandbox> {
+    let begun = Instant::now();
     // Loading needs no namespace and takes as long as all the rest.
     let loading = std::thread::spawn(move || load(mode));
     let building = std::thread::spawn(move || build(&path, || join(loading)));
-    join(building)
+    let sandbox = join(building)?;
+    tracing::info!(micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX), "the sandbox is up");
+    Ok(sandbox)
 }
 
-fn join<T>(thread: std::thread::JoinHandle<anyhow::Result<T>>) -> anyhow::Result<T> {
-    thread.join().map_err(|_| anyhow!("a thread that set the session up panicked"))?
+/// The result of a thread that helps to bring a session up.
+///
+/// # Errors
+/// What it returned, or that it panicked.
+pub(super) fn join<T>(thread: std::thread::JoinHandle<anyhow::Result<T>>) -> anyhow::Result<T> {
+    thread.join().map_err(|_panic| anyhow!("a thread that set the session up panicked"))?
 }
 
 fn load(mode: Mode) -> anyhow::Result<Dataplane> {
@@ -59,6 +67,8 @@ fn load(mode: Mode) -> anyhow::Result<Dataplane> {
         .map(|&(ip, prefix)| Network::V4(ip, prefix))
         .chain(destination::REFUSED_V6.iter().map(|&(ip, prefix)| Network::V6(ip, prefix)))
         .collect();
+    #[cfg(debug_assertions)]
+    crate::ebpf::log::follow(&mut dataplane)?;
     dataplane.set_policy(&[(80, PortAction::Intercept), (443, PortAction::Intercept)], &refused)?;
     Ok(dataplane)
 }

@@ -8,8 +8,8 @@ use nix::time::{ClockId, clock_gettime};
 use crate::config;
 use crate::ebpf::snapshot::PinnedMaps;
 use crate::engine::stats::{Attempt, Connection, Snapshot};
-use crate::ui::table::{bytes, span, table};
 use crate::ui;
+use crate::ui::table::{bytes, span, table};
 
 /// How often `--watch` reads the maps.
 const INTERVAL: Duration = Duration::from_secs(1);

@@ -28,6 +28,10 @@ use crate::sandbox::privileges;
 
 /// More threads than this do not pay: a session is one user's traffic.
 const MAX_THREADS: usize = 4;
+/// More connections than this wait in the listeners' queues, whatever the limit of open files.
+const MAX_CONNECTIONS: usize = 8192;
+/// Descriptors that are not connections': listeners, maps, DNS, the runtime.
+const RESERVED_FILES: u64 = 1200;
 
 /// The worker's main function. Standard input is the socket to the supervisor, standard error the session's log.
 ///
@@ -39,14 +43,14 @@ pub fn main() -> anyhow::Result<()> {
     let socket = UnixStream::from(descriptor(&std::io::stdin())?);
     let (settings, descriptors) = handoff::receive(&socket).context("cannot read the settings")?;
     give_up_privileges(&settings)?;
-    raise_file_limit()?;
+    let max_connections = raise_file_limit()?;
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).clamp(1, MAX_THREADS);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let served = runtime.block_on(serve(settings, Descriptors::sort(descriptors)?, socket));
+    let served = runtime.block_on(serve(settings, Descriptors::sort(descriptors)?, socket, max_connections));
     // What has not drained by now is cut.
     runtime.shutdown_background();
     served
@@ -63,9 +67,13 @@ fn give_up_privileges(settings: &Settings) -> anyhow::Result<()> {
     prctl::set_pdeathsig(Signal::SIGKILL).context("cannot tie the worker to the supervisor")
 }
 
-fn raise_file_limit() -> anyhow::Result<()> {
+/// Raises the limit of open files as far as it goes, and returns how many connections that allows: two descriptors
+/// each, and some for everything else.
+fn raise_file_limit() -> anyhow::Result<usize> {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).context("cannot read the file limit")?;
-    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).context("cannot raise the file limit")
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).context("cannot raise the file limit")?;
+    let connections = hard.saturating_sub(RESERVED_FILES) / 2;
+    Ok(usize::try_from(connections).unwrap_or(MAX_CONNECTIONS).clamp(16, MAX_CONNECTIONS))
 }
 
 /// The descriptors in the order in which `Supervisor` sends them: the sockets as `Listener` numbers them, then the
@@ -91,14 +99,20 @@ impl Descriptors {
     }
 }
 
-async fn serve(settings: Settings, descriptors: Descriptors, socket: UnixStream) -> anyhow::Result<()> {
+async fn serve(
+    settings: Settings,
+    descriptors: Descriptors,
+    socket: UnixStream,
+    max_connections: usize,
+) -> anyhow::Result<()> {
     let events: Events = Arc::new(Log);
     let table = FlowTable::new(descriptors.flows, descriptors.names, settings.ifindex)?;
     let resolvers = settings.resolvers.clone();
     let forwarder = Forwarder::new(dns_config(resolvers), Arc::clone(&events));
     let flows = Arc::new(Table { table, forwarder: Arc::clone(&forwarder) });
     let policy = Policy { mode: settings.mode };
-    let proxy = Proxy::new(proxy_config(settings), policy, flows, Arc::new(Host), Arc::clone(&events))?;
+    let proxy =
+        Proxy::new(proxy_config(settings, max_connections), policy, flows, Arc::new(Host), Arc::clone(&events))?;
     let (drain, drained) = watch::channel(false);
     let mut serving = tokio::task::JoinSet::new();
     for listener in descriptors.proxy {
@@ -132,17 +146,17 @@ fn wait_for_end(socket: &UnixStream) {
 }
 
 fn dns_config(resolvers: Vec<SocketAddr>) -> dns::Config {
-    dns::Config { resolvers, timeout: Duration::from_secs(2), attempts: 2, max_in_flight: 1024 }
+    dns::Config { resolvers, timeout: Duration::from_secs(2), attempts: 2, max_in_flight: 512 }
 }
 
-fn proxy_config(settings: Settings) -> proxy::Config {
+fn proxy_config(settings: Settings, max_connections: usize) -> proxy::Config {
     proxy::Config {
         ca: settings.ca,
         upstream_roots: settings.upstream_roots.into_iter().map(Into::into).collect(),
         connect_timeout: Duration::from_secs(30),
         sniff_timeout: Duration::from_secs(3),
         handshake_timeout: Duration::from_secs(30),
-        max_connections: 8192,
+        max_connections,
     }
 }
 

@@ -95,9 +95,19 @@ pub fn main() -> ExitCode {
     match dispatch(std::env::args_os().collect()) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
-            ui::warn(&format!("{error:#}"));
+            ui::warn(&format!("{error:#}{}", remedy(&error)));
             ExitCode::from(FAILED)
         }
+    }
+}
+
+/// What to do about causes that can come up anywhere.
+fn remedy(error: &anyhow::Error) -> &'static str {
+    let code = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>()?.raw_os_error()).last();
+    match code {
+        Some(nix::libc::EMFILE | nix::libc::ENFILE) => "; raise the limit of open files: `ulimit -n 1024`",
+        Some(nix::libc::ENOSPC) => "; make room on the file system that is full",
+        _ => "",
     }
 }
 
@@ -122,7 +132,7 @@ fn usage(error: &clap::Error) -> anyhow::Result<u8> {
 
 fn command(command: Command) -> anyhow::Result<u8> {
     match command {
-        Command::Run(args) => return app::supervisor::run(crate::config::run(args.into())?),
+        Command::Run(args) => return app::supervisor::run(&crate::config::run(args.into())?),
         Command::Exec(args) => {
             let failure = app::exec::exec(&args.name, args.user.as_deref(), args.command)?;
             return Ok(failed_launch(&failure));

@@ -49,10 +49,10 @@ fn load(certificate: &Path, key: &Path) -> Result<Ca, Error> {
     let cert_pem = text(read("--ca-cert", certificate)?);
     let key_pem = text(read("--ca-key", key)?);
     let no_certificate = || Error::NoCertificate { option: "--ca-cert", path: certificate.to_owned() };
-    let (_, block) = parse_x509_pem(cert_pem.as_bytes()).map_err(|_| no_certificate())?;
-    let parsed = block.parse_x509().map_err(|_| no_certificate())?;
+    let (_, block) = parse_x509_pem(cert_pem.as_bytes()).map_err(|_unreadable| no_certificate())?;
+    let parsed = block.parse_x509().map_err(|_unreadable| no_certificate())?;
     let pair = KeyPair::from_pem(&key_pem)
-        .map_err(|_| refused(key, "the file has no private key in PEM (`-----BEGIN PRIVATE KEY-----`)"))?;
+        .map_err(|_unreadable| refused(key, "the file has no private key in PEM (`-----BEGIN PRIVATE KEY-----`)"))?;
     if !parsed.is_ca() {
         return Err(refused(certificate, "the certificate is not an authority's (basic constraints: CA)"));
     }

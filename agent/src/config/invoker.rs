@@ -187,7 +187,8 @@ mod tests {
         };
         let ours = [("HOME", "/root"), ("SUDO_UID", "1"), ("TERM", "xterm"), ("USER", "root")];
         let ours = ours.map(|(name, value)| (OsString::from(name), OsString::from(value))).to_vec();
-        let names: Vec<_> = for_user(ours, &user).into_iter().map(|(name, value)| format!("{name:?}={value:?}")).collect();
+        let names: Vec<_> =
+            for_user(ours, &user).into_iter().map(|(name, value)| format!("{name:?}={value:?}")).collect();
         assert_eq!(names.join(" ").replace('"', ""), "TERM=xterm HOME=/home/ada SHELL=/bin/zsh USER=ada LOGNAME=ada");
     }
 }

@@ -102,7 +102,9 @@ pub enum Error {
     #[error("{0}")]
     Authority(String),
     /// An address of a resolver cannot be read.
-    #[error("`--dns {0}`: give an address with an optional port, such as 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53")]
+    #[error(
+        "`--dns {0}`: give an address with an optional port, such as 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53"
+    )]
     Resolver(String),
     /// There is nobody to forward DNS queries to.
     #[error("`/etc/resolv.conf` names no resolver; give one with `--dns ADDR`")]

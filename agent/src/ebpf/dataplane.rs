@@ -49,7 +49,11 @@ impl Dataplane {
     pub fn load(config: &Config) -> Result<Self, Error> {
         let object = include_bytes_aligned!(env!("AGENT_EBPF_OBJECT"));
         // No BTF of the kernel: the programs read no kernel structure, and parsing it takes longer than all the rest.
-        let mut ebpf = EbpfLoader::new().btf(None).override_global(maps::CONFIG, config, true).load(object).map_err(Error::Load)?;
+        let mut ebpf = EbpfLoader::new()
+            .btf(None)
+            .override_global(maps::CONFIG, config, true)
+            .load(object)
+            .map_err(Error::Load)?;
         for (name, _) in CLASSIFIERS {
             classifier(&mut ebpf, name)?.load().map_err(failed(name))?;
         }
@@ -140,11 +144,10 @@ impl Dataplane {
         M::try_from(self.ebpf.map_mut(name).ok_or(Error::Absent(name))?).map_err(unusable(name))
     }
 
-    /// What the programs log, in a debug build.
+    /// The programs, for whoever follows their log.
     #[cfg(debug_assertions)]
-    #[must_use]
-    pub fn logger(&mut self) -> Option<aya_log::EbpfLogger<&'static dyn log::Log>> {
-        aya_log::EbpfLogger::init(&mut self.ebpf).ok()
+    pub(super) fn ebpf_mut(&mut self) -> &mut Ebpf {
+        &mut self.ebpf
     }
 }
 

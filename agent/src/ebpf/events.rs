@@ -10,11 +10,7 @@ use super::dataplane::unusable;
 use crate::engine::event::Event;
 
 /// The consumer's end of the ring buffer; readable when there is something to read.
-pub struct KernelEvents {
-    ring: RingBuf<MapData>,
-    // The same descriptor once more: aya lends the ring's own only as a number.
-    fd: OwnedFd,
-}
+pub struct KernelEvents(RingBuf<MapData>);
 
 impl KernelEvents {
     /// Opens the ring buffer behind a descriptor.
@@ -22,17 +18,16 @@ impl KernelEvents {
     /// # Errors
     /// If it is not one.
     pub fn new(fd: OwnedFd) -> Result<Self, Error> {
-        let duplicate = fd.try_clone().map_err(|error| unusable(maps::EVENTS)(error.into()))?;
-        let data = MapData::from_fd(duplicate).map_err(unusable(maps::EVENTS))?;
+        let data = MapData::from_fd(fd).map_err(unusable(maps::EVENTS))?;
         let ring = RingBuf::try_from(Map::RingBuf(data)).map_err(unusable(maps::EVENTS))?;
-        Ok(Self { ring, fd })
+        Ok(Self(ring))
     }
 
     /// The next event, if there is one.
     pub fn next_event(&mut self) -> Option<Event> {
         loop {
             // A record that this version does not know is skipped.
-            if let Some(event) = read(&self.ring.next()?) {
+            if let Some(event) = read(&self.0.next()?) {
                 return Some(event);
             }
         }
@@ -41,7 +36,7 @@ impl KernelEvents {
 
 impl AsFd for KernelEvents {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+        self.0.as_fd()
     }
 }
 

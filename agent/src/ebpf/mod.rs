@@ -4,6 +4,8 @@
 pub mod dataplane;
 pub mod events;
 pub mod flows;
+#[cfg(debug_assertions)]
+pub mod log;
 pub mod pins;
 pub mod probe;
 pub mod snapshot;

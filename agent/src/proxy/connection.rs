@@ -32,6 +32,7 @@ pub(crate) struct Connection {
     pub(crate) proxy: Arc<Proxy>,
     pub(crate) downstream: Fate,
     pub(crate) upstream: Fate,
+    pub(crate) exchanges: Arc<http::Open>,
     pub(crate) drain: watch::Receiver<bool>,
     child: SocketAddr,
     verdict: Verdict,
@@ -40,8 +41,8 @@ pub(crate) struct Connection {
 }
 
 impl Accepted {
-    /// Joins the connection to its flow. Without one, or if the kernel names another destination, it is reset: where it
-    /// was to go is never guessed.
+    /// Joins the connection to its flow. Without one, or if the kernel names another destination or listener, it is
+    /// reset: where it was to go is never guessed.
     pub(crate) fn join(
         self,
         proxy: &Arc<Proxy>,
@@ -63,6 +64,7 @@ impl Accepted {
             proxy: Arc::clone(proxy),
             downstream,
             upstream: Fate::default(),
+            exchanges: Arc::default(),
             drain: drain.clone(),
             child: self.child,
             verdict,
@@ -76,7 +78,8 @@ impl Accepted {
 
 fn lookup(proxy: &Proxy, child: SocketAddr, local: SocketAddr) -> Option<(SocketAddr, Verdict)> {
     let canonical = |addr: SocketAddr| (addr.ip().to_canonical(), addr.port());
-    proxy.flows.lookup(child, local).filter(|(orig_dst, _)| canonical(*orig_dst) == canonical(local))
+    let flow = proxy.flows.lookup(child, local);
+    flow.filter(|(orig_dst, verdict)| canonical(*orig_dst) == canonical(local) && *verdict != Verdict::Dns)
 }
 
 impl Connection {
@@ -120,12 +123,12 @@ impl Connection {
 
     async fn carry(self: &Arc<Self>, socket: Socket) -> Result<(), Error> {
         check(self).inspect_err(|_| self.downstream.reset())?;
-        if let Some(content) = Content::unread(self.verdict) {
-            return relay(self, socket, content).await;
+        if self.verdict == Verdict::Relay {
+            return relay(self, socket, Content::Unread).await;
         }
         let (sniff, io) = first_bytes(socket, self.proxy.timeouts.sniff).await;
         match sniff {
-            Sniff::Tls => tls::intercept(self, io).await,
+            Sniff::Tls => Box::pin(tls::intercept(self, io)).await,
             Sniff::Http1 => http::serve(Box::new(io), Upstream::plain(self, Protocol::Http1)).await,
             Sniff::H2Preface => http::serve(Box::new(io), Upstream::plain(self, Protocol::Http2)).await,
             Sniff::Other | Sniff::More => relay(self, io, Content::Other).await,

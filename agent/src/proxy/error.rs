@@ -1,8 +1,11 @@
 //! What can go wrong with a connection, and whose fault it is. Blame decides what the child is told and how.
 
 use std::error::Error as StdError;
+use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 
+use nix::errno::Errno;
 use thiserror::Error;
 
 /// Where an error came from.
@@ -47,6 +50,8 @@ pub enum Kind {
     StreamReset,
     /// The peer broke the rules of HTTP.
     Protocol,
+    /// No file descriptor is left.
+    Exhausted,
     /// The session cannot be set up: its CA is unusable.
     Setup,
 }
@@ -62,6 +67,7 @@ impl Kind {
             Self::Closed => "closed the connection",
             Self::StreamReset => "reset the stream",
             Self::Protocol => "broke the HTTP protocol",
+            Self::Exhausted => "has no file descriptor left: raise the limit with `ulimit -n`",
             Self::Setup => "cannot be used",
         }
     }
@@ -74,8 +80,39 @@ impl Kind {
             E::ConnectionRefused => Self::Refused,
             E::TimedOut => Self::TimedOut,
             E::HostUnreachable | E::NetworkUnreachable | E::NetworkDown | E::AddrNotAvailable => Self::Unreachable,
-            _ if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => Self::Tls,
+            _ if is_tls(error) => Self::Tls,
+            _ if is_exhausted(error) => Self::Exhausted,
             _ => Self::Closed,
+        }
+    }
+}
+
+/// What was at fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// Whoever has this address.
+    Address(SocketAddr),
+    /// Something of our own.
+    Thing(&'static str),
+}
+
+impl From<SocketAddr> for Peer {
+    fn from(address: SocketAddr) -> Self {
+        Self::Address(address)
+    }
+}
+
+impl From<&'static str> for Peer {
+    fn from(thing: &'static str) -> Self {
+        Self::Thing(thing)
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Thing(thing) => thing.fmt(f),
         }
     }
 }
@@ -89,7 +126,7 @@ pub struct Error {
     /// What went wrong.
     pub kind: Kind,
     /// The address or thing at fault.
-    pub peer: String,
+    pub peer: Peer,
     /// What a library said.
     #[source]
     pub source: Option<Box<dyn StdError + Send + Sync>>,
@@ -97,8 +134,8 @@ pub struct Error {
 
 impl Error {
     /// `peer` on `side` did `kind`.
-    pub fn new(side: Side, kind: Kind, peer: impl ToString) -> Self {
-        Self { side, kind, peer: peer.to_string(), source: None }
+    pub fn new(side: Side, kind: Kind, peer: impl Into<Peer>) -> Self {
+        Self { side, kind, peer: peer.into(), source: None }
     }
 
     /// The same, as a library reported it.
@@ -108,12 +145,15 @@ impl Error {
     }
 
     /// An I/O error of the connection to `peer` on `side`.
-    pub fn io(side: Side, peer: impl ToString, error: io::Error) -> Self {
-        Self::new(side, Kind::of(&error), peer).because(error)
+    pub fn io(side: Side, peer: impl Into<Peer>, error: io::Error) -> Self {
+        match Kind::of(&error) {
+            Kind::Exhausted => Self::new(Side::Internal, Kind::Exhausted, "the agent").because(error),
+            kind => Self::new(side, kind, peer).because(error),
+        }
     }
 
     /// An error of the HTTP exchange with `peer` on `side`.
-    pub(crate) fn hyper(side: Side, peer: impl ToString, error: hyper::Error) -> Self {
+    pub(crate) fn hyper(side: Side, peer: impl Into<Peer>, error: hyper::Error) -> Self {
         let stream = find::<h2::Error>(&error).is_some_and(|cause| cause.is_reset() && cause.is_remote());
         let io = find::<io::Error>(&error).map(Kind::of);
         let kind = match io {
@@ -133,9 +173,23 @@ impl Error {
     }
 }
 
+fn is_exhausted(error: &io::Error) -> bool {
+    [Errno::EMFILE, Errno::ENFILE].iter().any(|&errno| error.raw_os_error() == Some(errno as i32))
+}
+
+fn is_tls(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(<dyn StdError + Send + Sync>::is::<rustls::Error>)
+}
+
 /// The first cause of type `T` in the chain of `error`, itself included.
 pub(crate) fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
     std::iter::successors(Some(error), |&cause| cause.source()).find_map(|cause| cause.downcast_ref())
+}
+
+/// Whether the peer left without a word, as clients do with connections they no longer need.
+pub(crate) fn is_end(error: &(dyn StdError + 'static)) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    find::<io::Error>(error).is_some_and(|cause| matches!(cause.kind(), BrokenPipe | ConnectionReset | UnexpectedEof))
 }
 
 /// Whether the peer reset the connection that `error` came from.

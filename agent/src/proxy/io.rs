@@ -130,6 +130,10 @@ impl<T: AsyncRead + Unpin> AsyncRead for Rewind<T> {
         let len = self.first.len().min(buf.remaining());
         buf.put_slice(&self.first[..len]);
         self.first.advance(len);
+        if self.first.is_empty() {
+            // An emptied `Bytes` would keep its memory for as long as the connection lives.
+            self.first = Bytes::new();
+        }
         Poll::Ready(Ok(()))
     }
 }

@@ -120,8 +120,10 @@ fn unless_in_use(result: io::Result<()>) -> io::Result<()> {
 
 fn unmount_if_empty(path: &Path) -> Result<(), Error> {
     match fs::read_dir(path) {
-        Ok(mut entries) => {
-            if entries.next().is_some() {
+        Ok(entries) => {
+            // The kernel itself puts `maps.debug` and `progs.debug` into a new one (CONFIG_BPF_PRELOAD).
+            let ours_alone = entries.flatten().all(|entry| entry.path().extension() == Some("debug".as_ref()));
+            if !ours_alone {
                 return Ok(());
             }
         }

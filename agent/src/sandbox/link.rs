@@ -76,10 +76,7 @@ pub async fn set_up_gateway(gateway: &Handle) -> Result<(), Error> {
 pub async fn up_gateway(gateway: &Handle) -> Result<(), Error> {
     let link = GATEWAY_IFINDEX;
     let link_local = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0);
-    for route in [
-        local(v4(Ipv4Addr::UNSPECIFIED, 0), LO),
-        local(v6(Ipv6Addr::UNSPECIFIED, 0), LO),
-    ] {
+    for route in [local(v4(Ipv4Addr::UNSPECIFIED, 0), LO), local(v6(Ipv6Addr::UNSPECIFIED, 0), LO)] {
         add_route(gateway, route).await?;
     }
     up(gateway, link).await?;

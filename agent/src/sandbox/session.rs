@@ -89,8 +89,7 @@ pub fn list() -> Result<Vec<Name>, Error> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(Error::file("read", run)(error)),
     };
-    let mut names: Vec<Name> =
-        entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    let mut names: Vec<Name> = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
     names.sort_by(|a, b| a.as_str().cmp(b.as_str()));
     Ok(names)
 }
@@ -198,11 +197,7 @@ fn probe(path: &Path) -> Result<(), Error> {
 
 fn lock(name: &Name, directory: &Path) -> Result<Flock<File>, Error> {
     loop {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o755)
-            .create(directory)
-            .map_err(Error::file("create", directory))?;
+        DirBuilder::new().recursive(true).mode(0o755).create(directory).map_err(Error::file("create", directory))?;
         let path = directory.join("lock");
         let file = OpenOptions::new()
             .create(true)

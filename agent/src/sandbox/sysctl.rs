@@ -49,7 +49,8 @@ const GATEWAY_V6: &[(&str, &str)] = &[
 ];
 
 /// Per-device settings of the client namespace. The host's own choice of `rp_filter` would hold there too.
-const CLIENT_V4: &[(&str, &str)] = &[("rp_filter", "0"), ("arp_ignore", "0"), ("arp_filter", "0"), ("src_valid_mark", "0")];
+const CLIENT_V4: &[(&str, &str)] =
+    &[("rp_filter", "0"), ("arp_ignore", "0"), ("arp_filter", "0"), ("src_valid_mark", "0")];
 
 const CLIENT_V6: &[(&str, &str)] = &[
     ("accept_ra", "0"),

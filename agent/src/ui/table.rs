@@ -41,6 +41,7 @@ pub fn bytes(count: u64) -> String {
 pub fn span(nanoseconds: u64) -> String {
     let seconds = nanoseconds / 1_000_000_000;
     match seconds {
+        0 if nanoseconds == 0 => "0 s".into(),
         0 => format!("{} ms", nanoseconds / 1_000_000),
         1..60 => format!("{seconds} s"),
         60..3600 => format!("{} m {} s", seconds / 60, seconds % 60),

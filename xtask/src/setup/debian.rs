@@ -50,7 +50,7 @@ pub(crate) fn runtime() -> Vec<Package> {
 
 /// Installs those of `packages` that are missing; returns whether any was.
 pub(crate) fn install(packages: &[Package]) -> Result<bool> {
-    let missing = missing(packages);
+    let missing = missing(packages)?;
     if missing.is_empty() {
         return Ok(false);
     }
@@ -59,10 +59,18 @@ pub(crate) fn install(packages: &[Package]) -> Result<bool> {
     }
     say(&format!("setup: packages {}", missing.join(" ")));
     update()?;
-    let install =
-        ["DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "--quiet", "--yes", "--no-install-recommends"];
+    let had_nginx = find("nginx").is_some();
+    let install = [
+        "DEBIAN_FRONTEND=noninteractive",
+        "apt-get",
+        "install",
+        "--quiet",
+        "--yes",
+        "--no-upgrade",
+        "--no-install-recommends",
+    ];
     run(&mut as_root("env", &[&install[..], &missing[..]].concat())?)?;
-    if missing.contains(&"nginx-light") {
+    if !had_nginx && find("nginx").is_some() {
         stop_nginx()?;
     }
     Ok(true)
@@ -78,15 +86,28 @@ pub(crate) fn update() -> Result<()> {
     run(&mut as_root("apt-get", &["update", "--quiet"])?)
 }
 
-fn missing(packages: &[Package]) -> Vec<&'static str> {
-    let names: Vec<&str> = packages.iter().map(|package| package.name).collect();
-    // It fails if it knows nothing of one of them, having listed the others.
-    let query =
-        command("dpkg-query", &["--show", "--showformat=${Package} ${db:Status-Status}\n"]).args(names).output();
-    let installed = query.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-    let is_installed = |name: &str| installed.lines().any(|line| line.split_once(' ') == Some((name, "installed")));
-    let missing = packages.iter().filter(|package| !is_installed(package.name) && !(package.elsewhere)());
-    missing.map(|package| package.name).collect()
+fn missing(packages: &[Package]) -> Result<Vec<&'static str>> {
+    let installed = installed(packages)?;
+    let missing = packages.iter().filter(|package| !is_in(&installed, package.name) && !(package.elsewhere)());
+    Ok(missing.map(|package| package.name).collect())
+}
+
+/// What dpkg says of `packages`, a line each: name and status. Nothing where there is no dpkg.
+fn installed(packages: &[Package]) -> Result<String> {
+    let Some(query) = find("dpkg-query") else { return Ok(String::new()) };
+    let mut query =
+        command(&query.to_string_lossy(), &["--show", "--showformat=${Package} ${db:Status-Status}\n", "dpkg"]);
+    // It fails if it knows nothing of one of them, having listed the others; dpkg itself it always knows.
+    let output = query.args(packages.iter().map(|package| package.name)).output()?;
+    let installed = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !is_in(&installed, "dpkg") {
+        bail!("`dpkg-query` does not work: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(installed)
+}
+
+fn is_in(installed: &str, name: &str) -> bool {
+    installed.lines().any(|line| line.split_once(' ') == Some((name, "installed")))
 }
 
 /// Debian starts nginx on port 80 as soon as it is installed, and again at each boot; the tests only want the binary.
@@ -115,6 +136,6 @@ mod tests {
     #[test]
     fn what_came_from_elsewhere_is_not_missing() {
         let packages = [Package::unless("no-such-package-1", || true), Package::new("no-such-package-2")];
-        assert_eq!(missing(&packages), ["no-such-package-2"]);
+        assert_eq!(missing(&packages).unwrap(), ["no-such-package-2"]);
     }
 }

@@ -23,28 +23,32 @@ use crate::sandbox::cgroup;
 use crate::sandbox::journal::Record;
 use crate::sandbox::link::GATEWAY_IFINDEX;
 use crate::sandbox::session::{Facts, Session};
+use crate::sandbox::trust::Trust;
 use crate::sandbox::{Error, netns};
 
 /// How often ended connections are removed from the flow table.
 const SWEEP: Duration = Duration::from_secs(10);
 
+/// How often a session that waits for its last process looks whether it has ended: those are not our children.
+const LINGER: Duration = Duration::from_millis(100);
+
 /// Runs a session from beginning to end and returns the exit status of its command, or zero without one.
 ///
 /// # Errors
 /// If the session could not be brought up, or the agent failed while it ran. Nothing is left behind either way.
-pub fn run(config: config::Run) -> anyhow::Result<u8> {
+pub fn run(config: &config::Run) -> anyhow::Result<u8> {
     // Before any thread exists, so that all inherit it: signals are read where the session is watched.
     let signals = Signals::block()?;
     let mut session = Session::create(&config.name)?;
-    let result = match Running::start(&mut session, &config, signals) {
+    let result = match Running::start(&mut session, config, signals) {
         Ok(mut running) => {
-            let result = running.watch(&config);
+            let result = running.watch(config);
             running.stop();
             result
         }
         Err(error) => Err(error),
     };
-    keep_log(&session, &config);
+    keep_log(&session, config);
     let left: Vec<Error> = session.remove();
     match left.into_iter().next() {
         Some(error) => Err(anyhow::Error::from(error).context("the session was not removed entirely; run `agent gc`")),
@@ -87,8 +91,9 @@ impl Running {
         let bringing_up = std::thread::spawn(move || sandbox_up::bring_up(up_path, mode));
         cgroup::create(&cgroup)?;
         let trust = trust::prepare(session, &config.ca.cert_pem, &config.user);
-        let sandbox = bringing_up.join().map_err(|_| anyhow::anyhow!("bringing the session up panicked"))??;
-        let trust = trust?;
+        let sandbox = sandbox_up::join(bringing_up)?;
+        let (mut trust, databases) = trust?;
+        trust.mounts.extend(databases.finish());
         let maps = pin(session, &sandbox)?;
         let facts = Facts {
             name: session.name.to_string(),
@@ -113,7 +118,7 @@ impl Running {
     }
 
     /// Starts the command, or says that all is ready for others.
-    fn begin(&mut self, session: &mut Session, config: &config::Run, trust: &crate::sandbox::trust::Trust) -> anyhow::Result<()> {
+    fn begin(&mut self, session: &mut Session, config: &config::Run, trust: &Trust) -> anyhow::Result<()> {
         if config.command.is_empty() {
             trust::prepare_ip_netns(session, trust)?;
             self.worker.wait_ready()?;
@@ -131,7 +136,8 @@ impl Running {
         let mut swept = Instant::now();
         let mut ended: Option<ExitStatus> = None;
         loop {
-            let timeout = self.worker.respawn_in().map_or(SWEEP, |respawn| respawn.min(SWEEP));
+            let patience = if ended.is_some() { LINGER } else { SWEEP };
+            let timeout = self.worker.respawn_in().map_or(patience, |respawn| respawn.min(patience));
             match self.signals.wait(timeout)? {
                 Some(Arrived::Child) => ended = ended.or(self.reap()?),
                 Some(Arrived::Other { signal, from_terminal }) => match &self.child {
@@ -201,4 +207,3 @@ fn this_program(role: &str) -> Command {
     command.arg(role);
     command
 }
-

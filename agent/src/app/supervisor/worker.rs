@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::net::Shutdown;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -38,6 +39,8 @@ impl Starting {
         let log = log.try_clone().context("cannot duplicate the log")?;
         let process = this_program(crate::cli::WORKER)
             .env_clear()
+            // Not of the terminal's foreground group: what the user types is for the command.
+            .process_group(0)
             .stdin(OwnedFd::from(theirs))
             .stdout(Stdio::null())
             .stderr(log)

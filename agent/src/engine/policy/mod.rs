@@ -3,7 +3,6 @@
 
 pub mod destination;
 
-use agent_common::maps;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::http::RequestHead;
@@ -47,19 +46,6 @@ pub enum Content {
     Http,
     /// Neither, or silence.
     Other,
-}
-
-impl Content {
-    /// What a connection with this verdict of the kernel carries before anyone has looked; `None`: look first.
-    #[must_use]
-    pub const fn unread(verdict: maps::Verdict) -> Option<Self> {
-        match verdict {
-            maps::Verdict::Intercept => None,
-            maps::Verdict::Relay => Some(Self::Unread),
-            // The DNS forwarder has its own listeners; whatever else arrives with its verdict is nothing we know.
-            maps::Verdict::Dns => Some(Self::Other),
-        }
-    }
 }
 
 /// What is known when a connection is judged.

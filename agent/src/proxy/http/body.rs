@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body_util::{Either, Full};
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 
-use crate::engine::event::ExchangeId;
+use super::half_close::Entered;
 use crate::engine::http::RequestHead;
 use crate::engine::http::exchange::{Direction, Exchange, Half, OutOfOrder};
 use crate::engine::policy::Verdict;
@@ -30,7 +30,8 @@ pub(crate) struct Tracked {
 
 impl Tracked {
     /// Begins an exchange and reports it.
-    pub(crate) fn begin(connection: &Arc<Connection>, id: ExchangeId, head: &RequestHead) -> Arc<Self> {
+    pub(crate) fn begin(connection: &Arc<Connection>, head: &RequestHead) -> Arc<Self> {
+        let id = connection.proxy.next_exchange();
         let (exchange, started) = Exchange::begin(connection.id, id, head);
         connection.emit(started);
         Arc::new(Self { connection: Arc::clone(connection), exchange: Mutex::new(exchange) })
@@ -75,16 +76,33 @@ pub(crate) struct Metered {
     direction: Direction,
     half: Half,
     tracked: Option<Arc<Tracked>>,
-    /// A broken message must not look like one that ends with its connection.
-    reset_with: Option<Arc<Connection>>,
+    /// Reset if the body is: what breaks off must not look like what ends with its connection.
+    unit: Option<Arc<Connection>>,
+    /// Held until this is dropped.
+    entered: Option<Entered>,
 }
 
 impl Metered {
-    /// `body`, which goes in `direction`. `whole_connection`: a reset under it is passed on to the whole connection,
-    /// as HTTP/1 has no smaller unit.
-    pub(crate) fn new(body: Incoming, direction: Direction, tracked: &Arc<Tracked>, whole_connection: bool) -> Self {
-        let reset_with = whole_connection.then(|| Arc::clone(&tracked.connection));
-        Self { body, direction, half: Half::default(), tracked: Some(Arc::clone(tracked)), reset_with }
+    /// The body of a request.
+    pub(crate) fn request(body: Incoming, tracked: &Arc<Tracked>) -> Self {
+        Self::new(body, Direction::Request, tracked)
+    }
+
+    /// The body of a response, which keeps its exchange open and passes a reset on to `unit`.
+    pub(crate) fn response(
+        body: Incoming,
+        tracked: &Arc<Tracked>,
+        entered: Entered,
+        unit: Option<Arc<Connection>>,
+    ) -> Self {
+        let mut metered = Self::new(body, Direction::Response, tracked);
+        (metered.unit, metered.entered) = (unit, Some(entered));
+        metered
+    }
+
+    fn new(body: Incoming, direction: Direction, tracked: &Arc<Tracked>) -> Self {
+        let tracked = Some(Arc::clone(tracked));
+        Self { body, direction, half: Half::default(), tracked, unit: None, entered: None }
     }
 
     fn note(&mut self, frame: &Frame<Bytes>) -> Result<(), OutOfOrder> {
@@ -96,7 +114,7 @@ impl Metered {
 
     fn broke(&mut self, error: hyper::Error) -> BoxError {
         self.half.fail(error.to_string());
-        if let Some(connection) = self.reset_with.as_ref().filter(|_| is_reset(&error)) {
+        if let Some(connection) = self.unit.as_ref().filter(|_| is_reset(&error)) {
             connection.reset();
         }
         self.settle();

@@ -7,27 +7,35 @@ use hyper::body::Incoming;
 use hyper::{Request, Response};
 
 use super::body::{Body, Metered, Tracked};
+use super::half_close::Entered;
 use super::upgrade::Upgrade;
 use super::{Protocol, Upstream, answer};
 use crate::engine::http::RequestHead;
-use crate::engine::http::exchange::Direction;
 use crate::engine::policy::Verdict;
 use crate::proxy::error::Error;
 
 /// Carries `request` to `upstream` and its response back. An error ends the stream or connection that it came on.
-pub(crate) async fn exchange(upstream: Arc<Upstream>, mut request: Request<Incoming>) -> Result<Response<Body>, Error> {
+pub(crate) fn exchange(
+    upstream: &Arc<Upstream>,
+    mut request: Request<Incoming>,
+) -> impl Future<Output = Result<Response<Body>, Error>> + use<> {
+    let upstream = Arc::clone(upstream);
     let connection = &upstream.connection;
+    // Counted before the future is first polled: the child may have closed its side by then.
+    let entered = connection.exchanges.enter();
     let head = RequestHead::of(&request, upstream.scheme(), &connection.orig_dst.to_string());
     connection.name(head.host());
-    let tracked = Tracked::begin(connection, connection.proxy.next_exchange(), &head);
+    let tracked = Tracked::begin(connection, &head);
     let Verdict::Forward(permit) = tracked.judge(&head);
     let upgrade = Upgrade::of(&mut request);
-    let request = request.map(|body| Metered::new(body, Direction::Request, &tracked, false));
-    match upstream.send(permit, request).await {
-        Ok(response) => Ok(deliver(&upstream, &tracked, upgrade, response)),
-        Err(error) => {
-            tracked.fail(error.chain());
-            answer::to(error).inspect(|response| tracked.answer(response.status()))
+    let request = request.map(|body| Metered::request(body, &tracked));
+    async move {
+        match upstream.send(permit, request).await {
+            Ok(response) => Ok(deliver(&upstream, &tracked, entered, upgrade, response)),
+            Err(error) => {
+                tracked.fail(error.chain());
+                answer::to(error).inspect(|response| tracked.answer(response.status()))
+            }
         }
     }
 }
@@ -35,11 +43,13 @@ pub(crate) async fn exchange(upstream: Arc<Upstream>, mut request: Request<Incom
 fn deliver(
     upstream: &Upstream,
     tracked: &Arc<Tracked>,
+    entered: Entered,
     upgrade: Upgrade,
     mut response: Response<Incoming>,
 ) -> Response<Body> {
     tracked.answer(response.status());
     upgrade.follow(&upstream.connection, tracked, &mut response);
-    let whole_connection = upstream.protocol == Protocol::Http1;
-    response.map(|body| Either::Left(Metered::new(body, Direction::Response, tracked, whole_connection)))
+    // HTTP/1 has no smaller unit to reset.
+    let unit = (upstream.protocol == Protocol::Http1).then(|| Arc::clone(&upstream.connection));
+    response.map(|body| Either::Left(Metered::response(body, tracked, entered, unit)))
 }

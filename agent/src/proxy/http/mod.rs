@@ -4,10 +4,12 @@
 mod answer;
 mod body;
 mod exchange;
+mod half_close;
 mod terminate;
 mod upgrade;
 mod upstream;
 
+pub(crate) use self::half_close::Open;
 pub(crate) use self::terminate::serve;
 pub(crate) use self::upstream::Upstream;
 

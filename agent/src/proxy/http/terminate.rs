@@ -9,8 +9,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::sync::watch;
 
 use super::exchange::exchange;
+use super::half_close::HalfClose;
 use super::{Protocol, Upstream};
-use crate::proxy::error::{Error, Side};
+use crate::proxy::error::{Error, Side, is_end};
 use crate::proxy::io::BoxedIo;
 
 /// Bytes of one head; more is answered with 431.
@@ -36,22 +37,27 @@ pub(crate) async fn serve(io: BoxedIo, upstream: Upstream) -> Result<(), Error> 
     let connection = Arc::clone(&upstream.connection);
     let drain = connection.drain.clone();
     let protocol = upstream.protocol;
-    // A child that closes its sending side of plain TCP still reads. Over TLS that is a way to abort: a client's
-    // close_notify ends both directions for most implementations.
-    let half_close = !upstream.is_secure();
+    // Over TLS the end of the child's side stays an abort: most clients' close_notify ends both directions.
+    let io: BoxedIo = match upstream.is_secure() {
+        true => io,
+        false => Box::new(HalfClose::new(io, Arc::clone(&connection.exchanges))),
+    };
     let io = TokioIo::new(io);
-    let service = service_fn(move |request| exchange(Arc::clone(&upstream), request));
+    let service = service_fn(move |request| exchange(&upstream, request));
     let served = match protocol {
         Protocol::Http1 => {
-            let serving = server1(half_close).serve_connection(io, service).with_upgrades();
-            until_drained(serving, |serving| serving.graceful_shutdown(), drain).await
+            let serving = server1().serve_connection(io, service).with_upgrades();
+            until_drained(serving, http1::UpgradeableConnection::graceful_shutdown, drain).await
         }
         Protocol::Http2 => {
             let serving = server2().serve_connection(io, service);
-            until_drained(serving, |serving| serving.graceful_shutdown(), drain).await
+            until_drained(serving, http2::Connection::graceful_shutdown, drain).await
         }
     };
-    served.map_err(|error| Error::hyper(Side::Downstream, connection.peer(Side::Downstream), error))
+    match served {
+        Err(error) if connection.exchanges.is_idle() && is_end(&error) => Ok(()),
+        served => served.map_err(|error| Error::hyper(Side::Downstream, connection.peer(Side::Downstream), error)),
+    }
 }
 
 /// Serves; when the session drains, no exchange is begun any more and open ones end.
@@ -68,10 +74,9 @@ async fn until_drained<C: Future<Output = hyper::Result<()>>>(
     serving.await
 }
 
-fn server1(half_close: bool) -> http1::Builder {
+fn server1() -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
-        .half_close(half_close)
         .preserve_header_case(true)
         .auto_date_header(false)
         .max_header_size(MAX_HEAD)

@@ -59,7 +59,7 @@ impl Authority {
     }
 
     /// A leaf for `key` and its issuer.
-    pub(crate) fn sign(&self, leaf: Leaf, key: &KeyPair) -> Result<Vec<CertificateDer<'static>>, Error> {
+    pub(crate) fn sign(&self, leaf: &Leaf, key: &KeyPair) -> Result<Vec<CertificateDer<'static>>, Error> {
         let certificate = leaf.params.signed_by(key, &self.issuer).map_err(minting)?;
         Ok(vec![certificate.into(), self.certificate.clone()])
     }
@@ -139,7 +139,7 @@ fn name(common: &str) -> DistinguishedName {
     name
 }
 
-fn setup(what: &str) -> Error {
+fn setup(what: &'static str) -> Error {
     Error::new(Side::Internal, Kind::Setup, what)
 }
 

@@ -6,11 +6,10 @@ mod authority;
 mod downstream;
 mod leaves;
 mod upstream;
-mod verify;
+pub(super) mod verify;
 
 use std::sync::Arc;
 
-use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use tokio_rustls::client::TlsStream;
 
@@ -20,7 +19,7 @@ pub(crate) use self::upstream::Target;
 use self::upstream::Upstream;
 use super::Ca;
 use super::connection::Connection;
-use super::error::{Error, Kind};
+use super::error::{Error, Kind, Side};
 use super::first_bytes::first_bytes;
 use super::http::{self, Protocol};
 use super::io::{Io, Rewind, Socket};
@@ -106,8 +105,6 @@ const fn inside(sniff: Sniff) -> Option<Protocol> {
 }
 
 /// The provider of cryptography cannot do what every version of it can.
-fn unusable(provider: &CryptoProvider, error: rustls::Error) -> Error {
-    let suites = provider.cipher_suites.len();
-    Error::new(super::Side::Internal, Kind::Setup, format!("crypto provider with {suites} cipher suites"))
-        .because(error)
+fn unusable(error: rustls::Error) -> Error {
+    Error::new(Side::Internal, Kind::Setup, "the crypto provider").because(error)
 }

@@ -28,7 +28,7 @@ impl Upstream {
     pub(crate) fn new(provider: Arc<CryptoProvider>, roots: Vec<CertificateDer<'static>>) -> Result<Self, Error> {
         let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
-            .map_err(|error| unusable(&provider, error))?
+            .map_err(unusable)?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Deferred(Arc::clone(&provider))))
             .with_no_client_auth();

@@ -72,9 +72,11 @@ pub fn prepare(directory: &Path, ca_pem: &str) -> Result<Trust, Error> {
     write(&paths.bundle, &bundle::pem(&roots, ca_pem))?;
     write(&paths.java, &java::key_store(roots.iter().chain([&ca])))?;
     write(&paths.php.join("agent.ini"), variables::php_ini(&paths.bundle).as_bytes())?;
-    let replacements = replacements(&paths);
+    let mut replacements = replacements(&paths);
     hashed_directory(&paths, &ca, &replacements)?;
-    let mounts = mounts(&paths, &replacements);
+    let hashed = fs::canonicalize(HASHED).ok().map(|target| Mount { source: paths.hashed.clone(), target });
+    replacements.extend(hashed);
+    let mounts = outermost(&replacements);
     Ok(Trust { variables: variables::all(&paths), ca: paths.ca, mounts, replacements })
 }
 
@@ -140,13 +142,11 @@ fn hashed_directory(paths: &Paths, ca: &[u8], replacements: &[Mount]) -> Result<
     std::os::unix::fs::symlink(&paths.ca, &link).map_err(Error::file("create", &link))
 }
 
-/// The hashed directory as a whole, and every store that is not in it.
-fn mounts(paths: &Paths, replacements: &[Mount]) -> Vec<Mount> {
-    let hashed = fs::canonicalize(HASHED).ok();
-    let inside = |target: &Path| hashed.as_ref().is_some_and(|hashed| target.starts_with(hashed));
-    let mut mounts: Vec<Mount> = replacements.iter().filter(|mount| !inside(&mount.target)).cloned().collect();
-    mounts.extend(hashed.clone().map(|target| Mount { source: paths.hashed.clone(), target }));
-    mounts
+/// The replacements that lie in no other: a directory is mounted as a whole.
+fn outermost(replacements: &[Mount]) -> Vec<Mount> {
+    let inside =
+        |target: &Path| replacements.iter().any(|outer| outer.target != target && target.starts_with(&outer.target));
+    replacements.iter().filter(|mount| !inside(&mount.target)).cloned().collect()
 }
 
 fn write(path: &Path, content: &[u8]) -> Result<(), Error> {

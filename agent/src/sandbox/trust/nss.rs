@@ -11,38 +11,61 @@ use crate::sandbox::session::{Mount, User};
 
 /// Where the databases are, below the home directory: Chromium's place since release 146, and the one before, which
 /// Chromium goes on using where it exists.
-const DATABASES: &[&str] = &[".local/share/pki/nssdb", ".pki/nssdb"];
+const DATABASES: &[&str] = &[".local/share/pki/nssdb", IF_NONE];
+/// The one that every release uses where it exists and the other does not.
+const IF_NONE: &str = ".pki/nssdb";
 
-/// The user's databases; where there is none, the place where one would be looked for.
-#[must_use]
-pub fn databases(user: &User) -> Vec<PathBuf> {
-    DATABASES.iter().map(|database| user.home.join(database)).filter(|database| database.is_dir()).collect()
-}
+/// The places of the user's databases: those that exist; if none does, the one that Chromium would then use.
+pub struct Databases(Vec<PathBuf>);
 
-/// Copies each database below `directory` and adds the authority. All of it happens as the user, who may have put
-/// anything in the place of a file.
-///
-/// # Errors
-/// [`Error::Missing`] if there is no `certutil`, or what failed.
-pub fn prepare(directory: &Path, databases: &[PathBuf], ca: &Path, user: &User) -> Result<Vec<Mount>, Error> {
-    let mut mounts = Vec::new();
-    for (index, database) in databases.iter().enumerate() {
-        let copy = directory.join(format!("nss-{index}"));
-        std::fs::create_dir(&copy).map_err(Error::file("create", &copy))?;
-        std::os::unix::fs::chown(&copy, Some(user.uid), Some(user.gid)).map_err(Error::file("give away", &copy))?;
-        for file in ["cert9.db", "key4.db", "pkcs11.txt"] {
-            let original = database.join(file);
-            if original.exists() {
-                run(as_user("cp", user).arg("--").arg(original).arg(&copy))?;
-            }
-        }
-        add(&copy, ca, user)?;
-        mounts.push(Mount { source: copy, target: database.clone() });
+impl Databases {
+    /// Finds the user's databases.
+    #[must_use]
+    pub fn of(user: &User) -> Self {
+        let places = DATABASES.iter().map(|database| user.home.join(database));
+        let existing: Vec<PathBuf> = places.filter(|database| database.is_dir()).collect();
+        if existing.is_empty() { Self(vec![user.home.join(IF_NONE)]) } else { Self(existing) }
     }
-    Ok(mounts)
+
+    /// Directories that will be made for there to be something to mount over, outermost first.
+    #[must_use]
+    pub fn missing_directories(&self) -> Vec<PathBuf> {
+        let ancestors = self.0.iter().flat_map(|place| place.ancestors());
+        let mut missing: Vec<PathBuf> = ancestors.filter(|path| !path.exists()).map(Path::to_owned).collect();
+        missing.sort();
+        missing
+    }
+
+    /// Copies each database below `directory`, or makes one, and adds the authority. All of it happens as the user, who
+    /// may have put anything in the place of a file.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] if there is no `certutil`, or what failed.
+    pub fn prepare(&self, directory: &Path, ca: &Path, user: &User) -> Result<Vec<Mount>, Error> {
+        let mount = |(index, place): (usize, &PathBuf)| {
+            let copy = directory.join(format!("nss-{index}"));
+            std::fs::create_dir(&copy).map_err(Error::file("create", &copy))?;
+            std::os::unix::fs::chown(&copy, Some(user.uid), Some(user.gid)).map_err(Error::file("give away", &copy))?;
+            fill(&copy, place, user)?;
+            add(&copy, ca, user)?;
+            Ok(Mount { source: copy, target: place.clone() })
+        };
+        self.0.iter().enumerate().map(mount).collect()
+    }
 }
 
-/// `-t C,,`: trusted to issue server certificates, nothing else.
+/// Copies what is in the user's database, or makes the directory that will be mounted over.
+fn fill(copy: &Path, place: &Path, user: &User) -> Result<(), Error> {
+    if !place.exists() {
+        return run(as_user("mkdir", user).args(["-p", "--"]).arg(place));
+    }
+    let files = ["cert9.db", "key4.db", "pkcs11.txt"].map(|file| place.join(file));
+    let existing = files.iter().filter(|file| file.exists());
+    existing.map(|file| run(as_user("cp", user).arg("--").arg(file).arg(copy))).collect()
+}
+
+/// `-t C,,`: trusted to issue server certificates, nothing else. A database that is not there is made, without a
+/// password.
 fn add(database: &Path, ca: &Path, user: &User) -> Result<(), Error> {
     let mut certutil = as_user("certutil", user);
     certutil.arg("-A").arg("-d").arg(format!("sql:{}", database.display()));
@@ -63,7 +86,7 @@ fn run(command: &mut Command) -> Result<(), Error> {
             what: "`certutil` is not installed, so Chromium and Electron programs will not trust the session".into(),
             remedy: "install libnss3-tools (Debian), nss-tools (Fedora) or nss (Arch)",
         },
-        _ => Error::system("run certutil")(error),
+        _ => Error::system("change an NSS database")(error),
     })?;
     if output.status.success() {
         return Ok(());

@@ -217,8 +217,8 @@ fn a_name_within_a_removed_parameter_is_refused() {
 
 #[test]
 fn only_number_and_size_change_where_nothing_must() {
-    let unknown = record(QNAME, 65280, &[0xff; 9]);
-    let bytes = |size| message(0x81a0, A, [&[record(QNAME, A, &[1, 2, 3, 4])], &[unknown.clone()], &[options(size)]]);
+    let unknown = [record(QNAME, 65280, &[0xff; 9])];
+    let bytes = |size| message(0x81a0, A, [&[record(QNAME, A, &[1, 2, 3, 4])], &unknown, &[options(size)]]);
     assert_eq!(returned(&bytes(1232)), Ok(bytes(1232)));
     assert_eq!(returned(&bytes(4096)), Ok(bytes(1232)));
     let forwarded = Message::parse(&bytes(4096)).unwrap().forwarded(0xabcd);

@@ -73,9 +73,9 @@ impl Leaves {
 
     fn mint(&self, wanted: &Wanted) -> Result<Arc<CertifiedKey>, Error> {
         let chain = if wanted.verified {
-            self.trusted.sign(Leaf::verified(&wanted.certificate, &wanted.name)?, &self.pair)?
+            self.trusted.sign(&Leaf::verified(&wanted.certificate, &wanted.name)?, &self.pair)?
         } else {
-            self.distrusted.sign(Leaf::copied(&wanted.certificate, &wanted.name)?, &self.pair)?
+            self.distrusted.sign(&Leaf::copied(&wanted.certificate, &wanted.name)?, &self.pair)?
         };
         Ok(Arc::new(CertifiedKey::new(chain, Arc::clone(&self.key))))
     }

@@ -1,1 +1,0 @@
-//! The proxy against real clients and origins on loopback.
