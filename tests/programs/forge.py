@@ -37,6 +37,8 @@ FRAMES = {
     "extension-header": ether(0x86dd, ipv6(bytes([6, 0, 1, 4, 0, 0, 0, 0]) + TCP, protocol=0)),
     "protocol": ether(0x0800, ipv4(payload=bytes(12), protocol=132)),
     "malformed": ether(0x0800, ipv4(payload=TCP[:8])),
+    "half an IPv4 header": ether(0x0800, ipv4()[:10]),
+    "half an IPv6 header": ether(0x86dd, ipv6()[:30]),
 }
 
 sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)

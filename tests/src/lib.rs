@@ -15,6 +15,7 @@
 pub mod agent;
 pub mod capture;
 pub mod certificates;
+pub mod frames;
 pub mod host_state;
 pub mod lab;
 pub mod leftovers;

@@ -75,3 +75,18 @@ pub fn agent_binary() -> PathBuf {
 pub fn program(name: &str) -> String {
     format!("{}/programs/{name}", env!("CARGO_MANIFEST_DIR"))
 }
+
+/// The eBPF object that was built into the binary under test: the newest that its build left.
+///
+/// # Panics
+/// If there is none.
+#[must_use]
+pub fn ebpf_object() -> Vec<u8> {
+    let build = agent_binary().parent().unwrap().join("build");
+    let packages = std::fs::read_dir(&build).unwrap().flatten().map(|entry| entry.path().join("out/ebpf"));
+    let targets = packages.flat_map(|ebpf| std::fs::read_dir(ebpf).into_iter().flatten().flatten());
+    let objects = targets.map(|target| target.path().join("release/agent-ebpf")).filter(|object| object.is_file());
+    let newest = objects.max_by_key(|object| std::fs::metadata(object).unwrap().modified().unwrap());
+    let object = newest.unwrap_or_else(|| panic!("no eBPF object below `{}`; run `cargo build`", build.display()));
+    std::fs::read(object).unwrap()
+}

@@ -50,7 +50,7 @@ fn a_hostile_host_does_not_keep_a_session_from_working() {
 #[test]
 fn a_host_that_uses_the_sessions_addresses_does_not_collide() {
     let lab = Lab::new();
-    lab.host.ip(&["link add dummy0 type dummy", "addr add 10.200.1.1/24 dev dummy0", "link set dummy0 up"]);
+    lab.host.ip(&["addr add 10.200.1.1/24 dev wire0", "addr add 10.200.1.2/24 dev lo"]);
     let output = lab.agent().run(&["curl", "-sS", "https://origin.test/hello"]);
     assert_eq!(output.ok(), "hello from origin.test\n");
 }

@@ -171,7 +171,7 @@ fn an_nss_database_has_the_authority_inside_and_is_untouched_outside() {
 fn a_user_without_an_nss_database_has_none_afterwards() {
     let lab = Lab::bare();
     let home = home(&lab);
-    let output = with_home(&lab, &home).shell("certutil -L -d sql:$HOME/.local/share/pki/nssdb");
+    let output = with_home(&lab, &home).shell("certutil -L -d sql:$HOME/.pki/nssdb");
     assert!(output.ok().contains("agent session CA"), "{output:#?}");
     assert_eq!(files(&home), BTreeMap::new());
 }
@@ -180,11 +180,27 @@ fn a_user_without_an_nss_database_has_none_afterwards() {
 fn sessions_of_one_user_keep_their_databases_when_another_ends() {
     let lab = Lab::bare();
     let home = home(&lab);
-    let script = "certutil -L -d sql:$HOME/.local/share/pki/nssdb | grep -c 'agent session CA'";
-    let mut held = with_home(&lab, &home).spawn(&["sh", "-c", &format!("echo up; read line; {script}")]);
+    // The first makes the directories that both mount over; the second outlives it.
+    let (first, second) = (with_home(&lab, &home).up(), with_home(&lab, &home));
+    let script = "certutil -L -d sql:$HOME/.pki/nssdb | grep -c 'agent session CA'";
+    let mut held = second.spawn(&["sh", "-c", &format!("echo up; read line; {script}")]);
     held.process().wait_line("up");
-    assert_eq!(with_home(&lab, &home).shell(script).ok(), "1\n");
+    first.down();
     held.process().write(b"go\n");
     assert_eq!(held.finish().ok(), "up\n1\n");
     assert_eq!(files(&home), BTreeMap::new());
+}
+
+#[test]
+fn a_command_can_join_a_session_when_another_of_the_same_user_has_ended() {
+    let lab = Lab::bare();
+    let home = home(&lab);
+    let (first, mut second) = (with_home(&lab, &home).up(), with_home(&lab, &home).up());
+    first.down();
+    // Where the second's users are: the home directory is theirs only there.
+    let mount = format!("--mount=/proc/{}/ns/mnt", second.pid());
+    let mut join = tools::command("nsenter");
+    join.arg(mount).arg(tools::agent_binary()).args(["exec", second.name(), "--", "true"]);
+    let _ = process::run(&mut join).ok();
+    second.down();
 }
