@@ -169,7 +169,6 @@ impl Running {
     ///
     /// # Panics
     /// If it does not in time.
-    #[must_use]
     pub fn finish(self) -> Output {
         self.finish_within(COMMAND)
     }
@@ -178,7 +177,6 @@ impl Running {
     ///
     /// # Panics
     /// If it does not within `limit`.
-    #[must_use]
     pub fn finish_within(mut self, limit: Duration) -> Output {
         self.process.take().unwrap().finish_within(limit)
     }
@@ -239,7 +237,8 @@ impl Session<'_> {
         let inode = |path: &Path| std::fs::metadata(path).map(|file| file.ino());
         let known = [self.host.path(), Path::new("/run/netns").join(self.name())].map(|path| inode(&path).unwrap());
         let fds = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().flatten().map(|entry| entry.path());
-        let mut namespaces = fds.filter(|fd| std::fs::read_link(fd).is_ok_and(|link| link.to_string_lossy().starts_with("net:")));
+        let mut namespaces =
+            fds.filter(|fd| std::fs::read_link(fd).is_ok_and(|link| link.to_string_lossy().starts_with("net:")));
         let gateway = namespaces.find(|fd| inode(fd).is_ok_and(|inode| !known.contains(&inode)));
         gateway.unwrap().to_str().unwrap().to_owned()
     }
@@ -306,7 +305,7 @@ impl Session<'_> {
     /// # Panics
     /// If it does not end well.
     pub fn down(self) {
-        let _ = self.agent(&["down", self.name()]).ok();
+        self.agent(&["down", self.name()]).ok();
         self.ended(0);
     }
 
@@ -316,7 +315,7 @@ impl Session<'_> {
     /// If it does not end so.
     pub fn ended(self, status: i32) {
         let Self { running, leftovers, .. } = self;
-        let _ = running.finish().assert_status(status);
+        running.finish().assert_status(status);
         leftovers.assert_clean();
     }
 
@@ -324,7 +323,7 @@ impl Session<'_> {
     #[must_use]
     pub fn died(self) -> Leftovers {
         let Self { running, leftovers, .. } = self;
-        let _ = running.finish();
+        running.finish();
         leftovers
     }
 

@@ -19,7 +19,7 @@ impl Netns {
     /// If the kernel refuses.
     #[must_use]
     pub fn new(name: String) -> Self {
-        let _ = process::run(tools::command("ip").args(["netns", "add", &name])).ok();
+        process::run(tools::command("ip").args(["netns", "add", &name])).ok();
         let netns = Self(name);
         netns.ip(&["link set lo up"]);
         netns
@@ -51,7 +51,7 @@ impl Netns {
     pub fn ip(&self, commands: &[&str]) {
         let mut process = process::Process::spawn(tools::command("ip").args(["-netns", &self.0, "-batch", "-"]));
         process.write(commands.join("\n").as_bytes());
-        let _ = process.finish().ok();
+        process.finish().ok();
     }
 
     /// Runs a shell script in it.

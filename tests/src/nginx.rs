@@ -19,7 +19,7 @@ pub fn start(netns: &Netns, scratch: &Scratch, authority: &Authority, names: &[&
     let mut conf = format!(
         "daemon off; user root; worker_processes 1; pid {dir}/pid; error_log {dir}/error.log;\n\
          worker_rlimit_nofile 8192; events {{ worker_connections 4096; }}\n\
-         http {{ access_log off; client_max_body_size 0; sendfile on; default_type text/plain;\n"
+         http {{ access_log off; client_max_body_size 0; keepalive_requests 1000000; sendfile on; default_type text/plain;\n"
     );
     for place in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
         writeln!(conf, "{place}_temp_path {dir}/{place};").unwrap();

@@ -31,7 +31,6 @@ impl Output {
     /// # Panics
     /// If the status is another.
     #[track_caller]
-    #[must_use]
     pub fn ok(&self) -> &str {
         assert_eq!(self.status, 0, "{self:#?}");
         &self.stdout
@@ -162,7 +161,6 @@ impl Process {
     ///
     /// # Panics
     /// If it does not within [`DEADLINE`].
-    #[must_use]
     pub fn finish(self) -> Output {
         self.finish_within(DEADLINE)
     }
@@ -171,7 +169,6 @@ impl Process {
     ///
     /// # Panics
     /// If it does not within `limit`.
-    #[must_use]
     pub fn finish_within(mut self, limit: Duration) -> Output {
         drop(self.stdin.take());
         let Some(status) = wait::within(limit, || self.child.try_wait().unwrap()) else {

@@ -78,12 +78,12 @@ impl Drop for Scratch {
 pub fn remove_dead() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
+        for name in dead_names(Path::new("/run/agent")) {
+            run(tools::agent_binary().to_str().unwrap(), &["down", &name]);
+        }
         for name in dead_names(Path::new("/run/netns")) {
             kill_all_in(&name);
             run("ip", &["netns", "del", &name]);
-        }
-        if !dead_names(Path::new("/run/agent")).is_empty() {
-            run(tools::agent_binary().to_str().unwrap(), &["gc"]);
         }
         for name in dead_names(&std::env::temp_dir()) {
             if let Err(error) = fs::remove_dir_all(std::env::temp_dir().join(&name)) {

@@ -51,6 +51,7 @@ pub fn find(program: &str) -> Option<PathBuf> {
 #[must_use]
 pub fn command(program: &str) -> Command {
     let path = if program.contains('/') { program.into() } else { find(program).unwrap_or_else(|| program.into()) };
+    #[expect(clippy::disallowed_methods, reason = "the one place where the harness makes a command")]
     let mut command = Command::new(path);
     command.env_clear().env("PATH", PATH).env("HOME", "/root").env("LANG", "C.UTF-8").env("TERM", "xterm");
     command
@@ -65,6 +66,7 @@ pub fn agent_binary() -> PathBuf {
     let exe = std::env::current_exe().unwrap();
     // Beside a program of this package, or one above a test, which cargo puts into `deps`.
     let mut beside = exe.ancestors().skip(1).take(2).map(|directory| directory.join("agent"));
+    #[expect(clippy::disallowed_methods, reason = "the one variable that the harness reads")]
     let given = std::env::var_os("AGENT_BIN").map(PathBuf::from);
     let binary = given.or_else(|| beside.find(|path| path.is_file()));
     binary.expect("the agent is not built; run `cargo build`")

@@ -1,5 +1,7 @@
 //! What is not TCP to a server, or DNS, goes nowhere: refused at once where the protocol can say so, counted, reported.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a suite panics where a test fails")]
+
 use serde_json::Value;
 use tests::{Capture, Lab, PYTHON, Session, eventually, process, tools};
 
@@ -30,7 +32,8 @@ fn nothing_arrives(lab: &Lab, f: impl FnOnce()) {
     f();
     let seen = capture.stop();
     let of_targets = |text: &String| text.contains(TARGET4) || text.contains(TARGET6);
-    let arrived: Vec<_> = seen.iter().filter(|frame| of_targets(&frame.destination) || of_targets(&frame.source)).collect();
+    let arrived: Vec<_> =
+        seen.iter().filter(|frame| of_targets(&frame.destination) || of_targets(&frame.source)).collect();
     assert!(arrived.is_empty(), "{arrived:#?}");
 }
 
@@ -98,7 +101,7 @@ fn forged_frames_go_nowhere_even_roots() {
     let before = session.stats();
     nothing_arrives(&lab, || {
         let mut forge = session.as_root(PYTHON);
-        let _ = process::run(forge.args([&tools::program("forge.py"), TARGET4, TARGET6])).ok();
+        process::run(forge.args([&tools::program("forge.py"), TARGET4, TARGET6])).ok();
         for (reason, frames) in [
             ("ether-type", 1),
             ("vlan", 1),

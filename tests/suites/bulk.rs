@@ -1,5 +1,7 @@
 //! A gibibyte in each direction: every byte right, and the worker's memory as it was.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a suite panics where a test fails")]
+
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::time::Duration;
@@ -31,7 +33,7 @@ fn peak_kib(worker: Pid) -> u64 {
 
 fn flat<T>(session: &mut Session<'_>, transfer: impl FnOnce(&Session<'_>) -> T) -> T {
     // What is made once is made before.
-    let _ = session.exec(&["curl", "-sS", "https://origin.test/hello"]).ok();
+    session.exec(&["curl", "-sS", "https://origin.test/hello"]).ok();
     let worker = session.worker();
     let before = peak_kib(worker);
     let result = transfer(session);
@@ -53,9 +55,9 @@ fn a_gibibyte_down_and_up_is_byte_exact_with_flat_memory() {
         let output = flat(&mut session, |session| session.exec_within(LIMIT, &["sh", "-c", &script]));
         assert!(output.ok().starts_with(sum), "{version}: {output:#?}");
         let upload = ["curl", "-sSf", version, "-H", "Expect:", "-T", &big, "https://origin.test/upload/big"];
-        let _ = flat(&mut session, |session| session.exec_within(LIMIT, &upload)).ok();
+        flat(&mut session, |session| session.exec_within(LIMIT, &upload)).ok();
         let same = process::Process::spawn(tools::command("cmp").args([&big, &copy])).finish_within(LIMIT);
-        let _ = same.ok();
+        same.ok();
         std::fs::remove_file(&copy).unwrap();
     }
     session.down();

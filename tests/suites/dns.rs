@@ -1,5 +1,7 @@
 //! Names resolve through the session, from whatever resolver a program asks.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a suite panics where a test fails")]
+
 use serde_json::{Value, json};
 use tests::{DNS6, Lab, PYTHON, Session, tools};
 
@@ -95,6 +97,7 @@ fn an_https_record_loses_what_leads_around_the_proxy() {
 #[test]
 fn a_resolver_is_reached_over_ipv6() {
     let lab = lab();
-    let output = lab.agent().no_args().args(&["--dns", &format!("[{DNS6}]:53")]).run(&["getent", "ahosts", "origin.test"]);
+    let output =
+        lab.agent().no_args().args(&["--dns", &format!("[{DNS6}]:53")]).run(&["getent", "ahosts", "origin.test"]);
     assert!(output.ok().contains("198.51.100.10"), "{output:#?}");
 }

@@ -1,5 +1,7 @@
 //! The host's network is the same before, during and after, and however it is set up, sessions work on it.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a suite panics where a test fails")]
+
 use tests::{HostState, Lab};
 
 #[test]
@@ -7,7 +9,7 @@ fn the_host_is_the_same_before_during_and_after() {
     let lab = Lab::new();
     let before = HostState::of(&lab.host);
     let session = lab.agent().up();
-    let _ = session.exec(&["curl", "-sS", "https://origin.test/hello", "http://[2001:db8:1::10]/hello"]).ok();
+    session.exec(&["curl", "-sS", "https://origin.test/hello", "http://[2001:db8:1::10]/hello"]).ok();
     before.assert_same(&HostState::of(&lab.host));
     session.down();
     before.assert_same(&HostState::of(&lab.host));
@@ -36,7 +38,7 @@ fn a_hostile_host_does_not_keep_a_session_from_working() {
         add chain inet wall input { type filter hook input priority 0; policy drop; }; \
         add rule inet wall input ct state established accept; \
         add chain inet wall forward { type filter hook forward priority 0; policy drop; }";
-    let _ = tests::process::run(lab.host.command("nft").arg(rules)).ok();
+    tests::process::run(lab.host.command("nft").arg(rules)).ok();
     let before = HostState::of(&lab.host);
     let session = lab.agent().up();
     for url in ["https://origin.test/hello", "http://origin.test/hello"] {

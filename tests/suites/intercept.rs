@@ -1,5 +1,7 @@
 //! What a client sees through interception: the agent's certificate, the origin's bytes.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a suite panics where a test fails")]
+
 use tests::{Lab, ORIGIN4, ORIGIN6, PYTHON};
 
 #[test]
@@ -70,5 +72,20 @@ fn two_hundred_connections_at_once_are_served() {
         let output = session.exec(&["h2load", "-n", "2000", "-c", "200", protocol, "https://origin.test/hello"]);
         assert!(output.ok().contains("2000 succeeded, 0 failed, 0 errored, 0 timeout"), "{output:#?}");
     }
+    session.down();
+}
+
+#[test]
+fn one_connection_carries_many_requests() {
+    let lab = Lab::new();
+    let session = lab.agent().up();
+    for options in [["--npn-list=h2", "-m100"], ["--h1", "-m1"]] {
+        let mut argv = vec!["h2load", "-n", "2000", "-c", "1"];
+        argv.extend(options);
+        argv.push("https://origin.test/hello");
+        let output = session.exec(&argv);
+        assert!(output.ok().contains("2000 succeeded, 0 failed, 0 errored, 0 timeout"), "{output:#?}");
+    }
+    assert_eq!(session.stats()["opened"], 2);
     session.down();
 }

@@ -1,5 +1,7 @@
 //! The command is the invoking user's, and ends as if the agent were not there.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a suite panics where a test fails")]
+
 use std::fs;
 
 use nix::sys::signal::Signal;
@@ -8,8 +10,9 @@ use tests::{Lab, eventually};
 #[test]
 fn the_exit_status_is_the_commands() {
     let lab = Lab::bare();
-    for (script, status) in [("exit 0", 0), ("exit 7", 7), ("exit 255", 255), ("kill -9 $$", 137), ("kill -15 $$", 143)] {
-        let _ = lab.agent().shell(script).assert_status(status);
+    for (script, status) in [("exit 0", 0), ("exit 7", 7), ("exit 255", 255), ("kill -9 $$", 137), ("kill -15 $$", 143)]
+    {
+        lab.agent().shell(script).assert_status(status);
     }
 }
 
@@ -36,7 +39,7 @@ fn sigterm_is_the_commands_to_answer() {
     agent.process().wait_line("waiting");
     agent.process().signal(Signal::SIGTERM);
     let output = agent.finish();
-    let _ = output.assert_status(5).assert_stdout("got it");
+    output.assert_status(5).assert_stdout("got it");
 }
 
 #[test]
@@ -54,7 +57,8 @@ fn the_environment_is_the_one_before_sudo() {
     std::os::unix::fs::symlink("/bin/sh", &sudo).unwrap();
     // Stands there as sudo does: a parent that still has the user's environment.
     let script = "env -u DISPLAY SUDO_UID=33 SUDO_GID=33 SUDO_USER=www-data PATH=$PATH \"$@\"; exit $?";
-    let agent = lab.agent().env("DISPLAY", ":7").env("XDG_SESSION_TYPE", "wayland").under(&[&sudo, "-c", script, "sudo"]);
+    let agent =
+        lab.agent().env("DISPLAY", ":7").env("XDG_SESSION_TYPE", "wayland").under(&[&sudo, "-c", script, "sudo"]);
     let output = agent.shell("echo $DISPLAY $XDG_SESSION_TYPE; id -u");
     assert_eq!(output.ok(), ":7 wayland\n33\n");
 }
@@ -76,7 +80,7 @@ fn the_command_has_no_capability_even_as_root() {
         for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
             assert!(output.ok().contains(&format!("{set}:\t0000000000000000\n")), "{set}: {}", output.stdout);
         }
-        let _ = output.assert_stdout("NoNewPrivs:\t1\n");
+        output.assert_stdout("NoNewPrivs:\t1\n");
     }
 }
 
@@ -105,9 +109,10 @@ fn a_directory_and_a_umask_are_kept() {
 fn what_outlives_the_command_is_ended() {
     let lab = Lab::bare();
     let marker = lab.scratch.write("marker", "");
-    let script = format!("setsid tail -f {marker} >/dev/null 2>&1 & (trap '' TERM; tail -F {marker} >/dev/null 2>&1) & exit 3");
+    let script =
+        format!("setsid tail -f {marker} >/dev/null 2>&1 & (trap '' TERM; tail -F {marker} >/dev/null 2>&1) & exit 3");
     let output = lab.agent().shell(&script);
-    let _ = output.assert_status(3);
+    output.assert_status(3);
     assert_eq!(running(&marker), Vec::<String>::new());
 }
 
@@ -115,14 +120,14 @@ fn what_outlives_the_command_is_ended() {
 fn wait_all_waits_for_what_outlives_the_command() {
     let lab = Lab::bare();
     let (gate, ended) = (lab.scratch.file("gate"), lab.scratch.file("ended"));
-    let _ = tests::process::run(tests::tools::command("mkfifo").arg(&gate)).ok();
+    tests::process::run(tests::tools::command("mkfifo").arg(&gate)).ok();
     let script = format!("setsid sh -c 'read line < {gate}; echo $line' & touch {ended}; exit 4");
     let mut agent = lab.agent().args(&["--wait-all"]).spawn(&["sh", "-c", &script]);
     eventually("the command has ended", || (fs::exists(&ended).unwrap() && running(&ended).is_empty()).then_some(()));
     assert!(agent.process().is_alive());
     fs::write(&gate, "late\n").unwrap();
     let output = agent.finish();
-    let _ = output.assert_status(4);
+    output.assert_status(4);
     assert_eq!(output.stdout, "late\n");
 }
 
@@ -131,7 +136,7 @@ fn exec_joins_a_session_as_its_user() {
     let lab = Lab::bare();
     let session = lab.agent().args(&["--user", "www-data"]).up();
     let output = session.shell("id -un; readlink /proc/self/ns/net; grep -c . /proc/net/dev; exit 6");
-    let _ = output.assert_status(6).assert_stdout("www-data\n");
+    output.assert_status(6).assert_stdout("www-data\n");
     let other = session.agent(&["exec", session.name(), "--user", "nobody", "--", "id", "-un"]);
     assert_eq!(other.ok(), "nobody\n");
     session.down();

@@ -1,5 +1,7 @@
 //! One table of frames, decided on the host and by the real program in the kernel: both must do the same.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a suite panics where a test fails")]
+
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use agent_common::decide::{Action, Policy, decide};
@@ -76,7 +78,11 @@ fn destinations() -> Vec<Case> {
         case("dns of the gateway", v6(CHILD6, GATEWAY6, TCP, &dns), Action::Open(Verdict::Dns)),
         case("refused network", V4::to(refused4, TCP).frame(&syn), Action::Answer(Reason::Network)),
         case("refused network", v6(CHILD6, refused6, TCP, &syn), Action::Answer(Reason::Network)),
-        case("beside the network", V4::to(Ipv4Addr::new(169, 253, 0, 1), TCP).frame(&syn), Action::Open(Verdict::Intercept)),
+        case(
+            "beside the network",
+            V4::to(Ipv4Addr::new(169, 253, 0, 1), TCP).frame(&syn),
+            Action::Open(Verdict::Intercept),
+        ),
     ]
 }
 
@@ -289,9 +295,8 @@ fn the_kernel_decides_as_the_table_says() {
 fn a_flow_follows_its_packets_in_both_directions() {
     let mut kernel = Kernel::load(PortAction::Refuse);
     let out = |flags, payload: &[u8]| V4::to(SERVER4, TCP).frame(&tcp(40000, 443, 7, flags, payload));
-    let back = |flags, payload: &[u8]| {
-        V4 { src: SERVER4, ..V4::to(CHILD4, TCP) }.frame(&tcp(443, 40000, 9, flags, payload))
-    };
+    let back =
+        |flags, payload: &[u8]| V4 { src: SERVER4, ..V4::to(CHILD4, TCP) }.frame(&tcp(443, 40000, 9, flags, payload));
     let mut expect = (0, 0, 0, 0);
     let steps = [
         ("client_in", out(SYN, b""), State::Opening),

@@ -1,5 +1,7 @@
 //! `agent stats` equals what an independent capture counts.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a suite panics where a test fails")]
+
 use serde_json::Value;
 use tests::capture::Counted;
 use tests::{Capture, Lab, Session, eventually, process::Process};
@@ -27,7 +29,10 @@ fn settled(session: &Session<'_>) -> Value {
 }
 
 fn total(counted: &[Counted], wanted: impl Fn(&Counted) -> bool) -> (u64, u64) {
-    counted.iter().filter(|one| wanted(one)).fold((0, 0), |(packets, bytes), one| (packets + one.packets, bytes + one.bytes))
+    counted
+        .iter()
+        .filter(|one| wanted(one))
+        .fold((0, 0), |(packets, bytes), one| (packets + one.packets, bytes + one.bytes))
 }
 
 fn pair(value: &Value) -> (u64, u64) {
@@ -43,14 +48,14 @@ fn compare(offloads: bool, ipv6: bool) {
             for command in (0x1f, 0x24, 0x2c):  # ETHTOOL_STSO, SGSO, SGRO: linux/ethtool.h\n \
             b = bytearray(struct.pack('II', command, 0)); import ctypes; a = (ctypes.c_char * 8).from_buffer(b)\n \
             fcntl.ioctl(s, 0x8946, struct.pack('16sQ16x', b'eth0', ctypes.addressof(a)))";
-        let _ = tests::process::run(session.as_root(tests::PYTHON).args(["-c", script])).ok();
+        tests::process::run(session.as_root(tests::PYTHON).args(["-c", script])).ok();
     }
     let capture = Capture::start(session.name(), "eth0");
     let name = if ipv6 { "v6only.test" } else { "origin.test" };
     let url = |path: &str| format!("https://{name}{path}");
-    let _ = session.exec(&["curl", "-sSfk", "-o", "/dev/null", &url("/content")]).ok();
-    let _ = session.exec(&["curl", "-sSfk", "-T", &file, &url("/upload/copy")]).ok();
-    let _ = session.exec(&["curl", "-sSfk", &format!("http://{name}/hello")]).ok();
+    session.exec(&["curl", "-sSfk", "-o", "/dev/null", &url("/content")]).ok();
+    session.exec(&["curl", "-sSfk", "-T", &file, &url("/upload/copy")]).ok();
+    session.exec(&["curl", "-sSfk", &format!("http://{name}/hello")]).ok();
     let stats = settled(&session);
     let counted = capture.stop();
     let connections = stats["connections"].as_array().unwrap();
@@ -64,7 +69,10 @@ fn compare(offloads: bool, ipv6: bool) {
     // ICMP and neighbour discovery of the client's stack are refused, and not in the totals.
     let transport = |one: &Counted| ["tcp", "udp"].contains(&one.protocol.as_str());
     assert!(pair(&stats["sent"]).1 >= total(&counted, |one| one.direction == "out" && transport(one)).1, "{stats:#}");
-    assert!(pair(&stats["received"]).1 >= total(&counted, |one| one.direction == "in" && transport(one)).1, "{stats:#}");
+    assert!(
+        pair(&stats["received"]).1 >= total(&counted, |one| one.direction == "in" && transport(one)).1,
+        "{stats:#}"
+    );
     session.down();
 }
 
@@ -87,7 +95,7 @@ fn each_connections_bytes_and_packets_equal_a_capture_without_offloads() {
 fn the_table_and_the_json_name_what_a_user_looks_for() {
     let lab = Lab::new();
     let session = lab.agent().up();
-    let _ = session.exec(&["curl", "-sS", "https://origin.test/hello"]).ok();
+    session.exec(&["curl", "-sS", "https://origin.test/hello"]).ok();
     let stats = settled(&session);
     let connection = &stats["connections"][0];
     assert_eq!(connection["orig_dst"], "198.51.100.10:443");
@@ -111,12 +119,12 @@ fn watching_goes_on_until_the_session_ends() {
     let mut watch = Process::spawn(&mut session.agent_command(&["stats", session.name(), "--watch", "--json"]));
     let before: Value = watch.wait_output(|text| serde_json::from_str(text.lines().next()?).ok());
     assert_eq!(before["opened"], 0);
-    let _ = session.exec(&["curl", "-sS", "https://origin.test/hello"]).ok();
+    session.exec(&["curl", "-sS", "https://origin.test/hello"]).ok();
     watch.wait_output(|text| {
         let readings: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         (readings.len() > 1 && readings.last()?["opened"] == 1).then_some(())
     });
-    let _ = session.agent(&["down", session.name()]).ok();
-    let _ = watch.finish().ok();
+    session.agent(&["down", session.name()]).ok();
+    watch.finish().ok();
     session.ended(0);
 }

@@ -1,5 +1,7 @@
 //! Bodies stream, trailers arrive, upgrades pass: node on both sides.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a suite panics where a test fails")]
+
 use tests::{Lab, tools};
 
 fn check(what: &str) {

@@ -1,5 +1,7 @@
 //! However a session ends, nothing of it is left; while it lives, nobody takes anything from it.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a suite panics where a test fails")]
+
 use std::fs;
 use std::path::Path;
 
@@ -17,7 +19,7 @@ fn agent(lab: &Lab, args: &[&str]) -> process::Output {
 fn nothing_is_left_when_the_command_has_ended() {
     let lab = Lab::new();
     let session = lab.agent().up();
-    let _ = session.exec(&["curl", "-sS", "https://origin.test/hello"]).ok();
+    session.exec(&["curl", "-sS", "https://origin.test/hello"]).ok();
     assert!(!Leftovers::of(session.name()).left().is_empty(), "the check sees a session that lives");
     session.down();
 }
@@ -74,7 +76,7 @@ fn the_next_start_removes_what_a_killed_one_left() {
     let again = lab.agent().named(session.name());
     session.signal(Signal::SIGKILL);
     let leftovers = session.died();
-    let _ = again.run(&["curl", "-sS", "https://origin.test/hello"]).ok();
+    again.run(&["curl", "-sS", "https://origin.test/hello"]).ok();
     leftovers.assert_clean();
 }
 
@@ -85,7 +87,7 @@ fn down_removes_what_a_killed_one_left() {
     let name = session.name().to_owned();
     session.signal(Signal::SIGKILL);
     let leftovers = session.died();
-    let _ = agent(&lab, &["down", &name]).ok();
+    agent(&lab, &["down", &name]).ok();
     leftovers.assert_clean();
 }
 
@@ -134,4 +136,20 @@ fn ls_and_status_describe_a_session() {
     assert!(agent(&lab, &["status", &name]).ok().contains("supervisor"));
     drop(sleeper);
     session.down();
+}
+
+#[test]
+fn a_command_is_asked_to_end_when_its_supervisor_is_killed() {
+    let lab = Lab::bare();
+    let ended = lab.scratch.file("ended");
+    let agent = lab.agent();
+    let script = format!("trap 'touch {ended}; exit' TERM; echo here; while :; do sleep 0.05; done");
+    let mut running = agent.spawn(&["sh", "-c", &script]);
+    running.process().wait_line("here");
+    let leftovers = Leftovers::of_running(agent.name());
+    running.process().signal(Signal::SIGKILL);
+    eventually("the command has ended", || fs::exists(&ended).unwrap().then_some(()));
+    running.finish().assert_status(137);
+    self::agent(&lab, &["gc"]).ok();
+    leftovers.assert_clean();
 }

@@ -1,5 +1,7 @@
 //! A terminal works as without the agent: size, Ctrl-C, resizing.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a suite panics where a test fails")]
+
 use tests::{Agent, Lab, Output, PYTHON, process, tools};
 
 /// Runs a shell script under the agent on a pseudoterminal of 40 lines and 100 columns. `doing` is what the terminal's
@@ -17,7 +19,7 @@ fn on_a_terminal(agent: &Agent<'_>, doing: &str, script: &str) -> Output {
 fn the_command_has_the_terminal_and_its_size() {
     let lab = Lab::bare();
     let output = on_a_terminal(&lab.agent(), "nothing", "test -t 0 && test -t 1 && test -t 2 && stty size; exit 3");
-    let _ = output.assert_status(3);
+    output.assert_status(3);
     assert_eq!(output.stdout, "40 100\r\n");
 }
 
@@ -26,10 +28,10 @@ fn ctrl_c_ends_the_command_and_the_agent_returns_its_status() {
     let lab = Lab::bare();
     let script = "trap 'echo interrupted; exit 9' INT; echo waiting; while :; do sleep 0.05; done";
     let output = on_a_terminal(&lab.agent(), "interrupt", script);
-    let _ = output.assert_status(9).assert_stdout("interrupted");
+    output.assert_status(9).assert_stdout("interrupted");
     assert_eq!(output.stdout.matches("interrupted").count(), 1, "{output:#?}");
     let output = on_a_terminal(&lab.agent(), "interrupt", "echo waiting; exec sleep 100");
-    let _ = output.assert_status(130);
+    output.assert_status(130);
 }
 
 #[test]
@@ -37,7 +39,7 @@ fn a_command_that_ignores_ctrl_c_goes_on() {
     let lab = Lab::bare();
     let script = "trap 'echo no' INT; echo waiting; while read line; do echo got $line; exit 2; done";
     let output = on_a_terminal(&lab.agent(), "interrupt-and-type", script);
-    let _ = output.assert_status(2).assert_stdout("got hello");
+    output.assert_status(2).assert_stdout("got hello");
 }
 
 #[test]
@@ -45,5 +47,5 @@ fn a_new_size_reaches_the_command() {
     let lab = Lab::bare();
     let script = "trap 'stty size; exit 0' WINCH; echo waiting; while :; do sleep 0.05; done";
     let output = on_a_terminal(&lab.agent(), "resize", script);
-    let _ = output.assert_status(0).assert_stdout("50 120");
+    output.assert_status(0).assert_stdout("50 120");
 }

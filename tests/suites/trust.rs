@@ -1,5 +1,7 @@
 //! The session's authority is trusted inside, by every kind of client, and nowhere else.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a suite panics where a test fails")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -30,7 +32,8 @@ fn clients() -> Vec<(Vec<String>, String)> {
         (&["git", "ls-remote", "https://origin.test/repo.git"], "refs/heads/main\n"),
         (&["java", &java, URL], HELLO),
     ];
-    let owned = |(argv, expect): (&[&str], &str)| (argv.iter().map(|arg| (*arg).to_owned()).collect(), expect.to_owned());
+    let owned =
+        |(argv, expect): (&[&str], &str)| (argv.iter().map(|arg| (*arg).to_owned()).collect(), expect.to_owned());
     table.into_iter().map(owned).collect()
 }
 
@@ -146,7 +149,7 @@ fn home(lab: &Lab) -> String {
 }
 
 fn own(path: &str) {
-    let _ = process::run(tools::command("chown").args(["-R", "www-data:www-data", path])).ok();
+    process::run(tools::command("chown").args(["-R", "www-data:www-data", path])).ok();
 }
 
 #[test]
@@ -156,7 +159,7 @@ fn an_nss_database_has_the_authority_inside_and_is_untouched_outside() {
     for database in [".pki/nssdb", ".local/share/pki/nssdb"] {
         fs::create_dir_all(format!("{home}/{database}")).unwrap();
         let database = format!("sql:{home}/{database}");
-        let _ = process::run(tools::command("certutil").args(["-N", "--empty-password", "-d", &database])).ok();
+        process::run(tools::command("certutil").args(["-N", "--empty-password", "-d", &database])).ok();
     }
     own(&home);
     let before = files(&home);
@@ -201,6 +204,6 @@ fn a_command_can_join_a_session_when_another_of_the_same_user_has_ended() {
     let mount = format!("--mount=/proc/{}/ns/mnt", second.pid());
     let mut join = tools::command("nsenter");
     join.arg(mount).arg(tools::agent_binary()).args(["exec", second.name(), "--", "true"]);
-    let _ = process::run(&mut join).ok();
+    process::run(&mut join).ok();
     second.down();
 }
