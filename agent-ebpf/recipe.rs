@@ -7,11 +7,14 @@ use std::process::Command;
 /// The command that builds the eBPF object below `target_dir`, and where the object will be.
 ///
 /// The stable toolchain builds it: `core` comes from the `rust-src` component (`-Z build-std`), and `RUSTC_BOOTSTRAP`
-/// allows the few unstable features that aya's kernel half needs.
+/// allows the few unstable features that aya's kernel half needs. Instruction set v3 has 32-bit arithmetic; every
+/// supported kernel has it.
 pub(crate) fn ebpf_build(workspace: &Path, target_dir: &Path, log: bool) -> (Command, PathBuf) {
     let triple = if cfg!(target_endian = "big") { "bpfeb-unknown-none" } else { "bpfel-unknown-none" };
-    let rustflags =
-        format!("--cfg=bpf_target_arch=\"{}\"\x1f-Cdebuginfo=2\x1f-Clink-arg=--btf", std::env::consts::ARCH);
+    let rustflags = format!(
+        "--cfg=bpf_target_arch=\"{}\"\x1f-Ctarget-cpu=v3\x1f-Cdebuginfo=2\x1f-Clink-arg=--btf",
+        std::env::consts::ARCH
+    );
     let mut cargo = Command::new("cargo");
     cargo
         .current_dir(workspace.join("agent-ebpf"))

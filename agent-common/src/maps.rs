@@ -2,7 +2,8 @@
 //!
 //! Every type is `#[repr(C)]` without implicit padding, so that it can be hashed and copied bytewise; the sizes are
 //! asserted at compile time. Addresses are 16 bytes, IPv4 in its mapped form (`::ffff:a.b.c.d`, RFC 4291 section
-//! 2.5.5.2). Ports are in host byte order. Times are nanoseconds of `CLOCK_BOOTTIME`.
+//! 2.5.5.2). Ports are in host byte order. Times are nanoseconds of `CLOCK_MONOTONIC_COARSE`: reading it costs next to
+//! nothing, and a tick's resolution is enough for what is made of it.
 
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -38,8 +39,8 @@ pub const EVENTS_BYTES: u32 = 1 << 20;
 /// A refused destination is reported at most this often, in nanoseconds; the attempts between are only counted.
 pub const REPORT_INTERVAL_NS: u64 = 1_000_000_000;
 
-/// An address in the form all maps use: IPv6, or IPv4 mapped into it.
-pub type Address = [u8; 16];
+/// An address in the form all maps use: IPv6, or IPv4 mapped into it, as four words in network byte order.
+pub type Address = [u32; 4];
 
 /// IP version 4, as [`FlowKey::family`] holds it.
 pub const IPV4: u8 = 4;
@@ -54,24 +55,39 @@ pub const UDP: u8 = 17;
 /// The IPv4-mapped form of an IPv4 address in network byte order.
 #[inline(always)]
 #[must_use]
-pub const fn mapped(v4: [u8; 4]) -> Address {
-    let [a, b, c, d] = v4;
-    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]
+pub const fn mapped_word(v4: u32) -> Address {
+    [0, 0, 0xffff_u32.to_be(), v4]
 }
 
 /// `address` as the maps hold it.
 #[must_use]
 pub const fn address(address: IpAddr) -> Address {
-    match address {
-        IpAddr::V4(v4) => mapped(v4.octets()),
-        IpAddr::V6(v6) => v6.octets(),
-    }
+    let v6 = match address {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+        IpAddr::V6(v6) => v6,
+    };
+    let [a, b, c, d, e, f, g, h] = v6.segments();
+    [word(a, b), word(c, d), word(e, f), word(g, h)]
+}
+
+const fn word(high: u16, low: u16) -> u32 {
+    ((high as u32) << 16 | low as u32).to_be()
 }
 
 /// The address that the maps hold as `address`, without the mapping.
 #[must_use]
 pub const fn ip(address: Address) -> IpAddr {
-    Ipv6Addr::from_octets(address).to_canonical()
+    let [a, b, c, d] = address;
+    let high = (u32::from_be(a) as u128) << 96 | (u32::from_be(b) as u128) << 64;
+    let low = (u32::from_be(c) as u128) << 32 | u32::from_be(d) as u128;
+    Ipv6Addr::from_bits(high | low).to_canonical()
+}
+
+/// A hardware address as it lies in a frame.
+#[must_use]
+pub const fn mac(address: [u8; 6]) -> [u16; 3] {
+    let [a, b, c, d, e, f] = address;
+    [u16::from_ne_bytes([a, b]), u16::from_ne_bytes([c, d]), u16::from_ne_bytes([e, f])]
 }
 
 /// What identifies a flow: the child's end, the destination it dialled, and the device they met on.
@@ -540,8 +556,8 @@ pub struct Config {
     pub gateway6: Address,
     /// Index of the gateway's end of the veth.
     pub ifindex: u32,
-    /// Hardware address of the child's end.
-    pub child_mac: [u8; 6],
+    /// Hardware address of the child's end, as it lies in a frame; see [`mac`].
+    pub child_mac: [u16; 3],
     /// A [`PortAction`] for ports that `PORT_POLICY` says nothing about.
     pub default_port: u8,
     /// Always zero.
@@ -551,12 +567,12 @@ pub struct Config {
 impl Config {
     /// What the programs have before the loader tells them: nobody's addresses, and every port refused.
     pub const UNSET: Self = Self {
-        child4: [0; 16],
-        child6: [0; 16],
-        gateway4: [0; 16],
-        gateway6: [0; 16],
+        child4: [0; 4],
+        child6: [0; 4],
+        gateway4: [0; 4],
+        gateway6: [0; 4],
         ifindex: 0,
-        child_mac: [0; 6],
+        child_mac: [0; 3],
         default_port: PortAction::Refuse as u8,
         pad: 0,
     };

@@ -2,12 +2,16 @@
 //!
 //! Nothing here decides: a frame becomes [`Headers`], or the [`Reason`] why it cannot.
 
-use crate::maps::{Address, FlowKey, IPV4, IPV6, Reason, TCP, UDP, mapped};
+use crate::maps::{Address, FlowKey, IPV4, IPV6, Reason, TCP, UDP, mapped_word};
 
 /// Access to the bytes of a frame.
 pub trait Packet {
-    /// Copies `N` bytes from `offset`, or `None` if the frame is shorter.
-    fn load<const N: usize>(&self, offset: usize) -> Option<[u8; N]>;
+    /// Copies `N` words of 16 bits from `offset`, in the byte order in which they lie there, or `None` if the frame is
+    /// shorter.
+    fn load16<const N: usize>(&self, offset: usize) -> Option<[u16; N]>;
+
+    /// The same for words of 32 bits. Words, not bytes: the kernel program has no cheaper way to move an address.
+    fn load32<const N: usize>(&self, offset: usize) -> Option<[u32; N]>;
 
     /// Whether the kernel took a VLAN tag off the frame.
     fn has_vlan_tag(&self) -> bool;
@@ -30,6 +34,8 @@ pub const ETH_IPV6: u16 = 0x86dd;
 const ETH_LEN: usize = 14;
 const IPV4_LEN: usize = 20;
 const IPV6_LEN: usize = 40;
+const TCP_LEN: usize = 20;
+const UDP_LEN: usize = 8;
 
 /// Which way a frame goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +49,8 @@ pub enum Direction {
 /// The headers of a frame. What could not be read is zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Headers {
-    /// Hardware source address.
-    pub src_mac: [u8; 6],
+    /// Hardware source address, as it lies in the frame.
+    pub src_mac: [u16; 3],
     /// EtherType.
     pub ether_type: u16,
     /// Addresses, ports and protocol, as the flow of the frame has them.
@@ -61,8 +67,8 @@ impl Headers {
     #[must_use]
     pub const fn new(ifindex: u32) -> Self {
         let key = FlowKey {
-            child: [0; 16],
-            dst: [0; 16],
+            child: [0; 4],
+            dst: [0; 4],
             child_port: 0,
             dst_port: 0,
             ifindex,
@@ -70,7 +76,7 @@ impl Headers {
             family: 0,
             pad: [0; 2],
         };
-        Self { src_mac: [0; 6], ether_type: 0, key, seq: 0, flags: 0 }
+        Self { src_mac: [0; 3], ether_type: 0, key, seq: 0, flags: 0 }
     }
 
     #[inline(always)]
@@ -97,9 +103,9 @@ impl Headers {
 /// fragments or extension headers, of another protocol, or too short.
 #[inline(always)]
 pub fn parse(packet: &impl Packet, direction: Direction, headers: &mut Headers) -> Result<(), Reason> {
-    let eth = packet.load::<ETH_LEN>(0).ok_or(Reason::Malformed)?;
-    headers.src_mac = [eth[6], eth[7], eth[8], eth[9], eth[10], eth[11]];
-    headers.ether_type = u16::from_be_bytes([eth[12], eth[13]]);
+    let eth: [u16; ETH_LEN / 2] = packet.load16(0).ok_or(Reason::Malformed)?;
+    headers.src_mac = [eth[3], eth[4], eth[5]];
+    headers.ether_type = u16::from_be(eth[6]);
     if packet.has_vlan_tag() {
         return Err(Reason::Vlan);
     }
@@ -119,18 +125,19 @@ pub fn parse(packet: &impl Packet, direction: Direction, headers: &mut Headers) 
 /// packet above 64 KiB.
 #[inline(always)]
 fn ipv4(packet: &impl Packet, direction: Direction, headers: &mut Headers) -> Result<usize, Reason> {
-    let ip = packet.load::<IPV4_LEN>(ETH_LEN).ok_or(Reason::Malformed)?;
+    let ip: [u32; IPV4_LEN / 4] = packet.load32(ETH_LEN).ok_or(Reason::Malformed)?;
+    let [version, _, _, _] = ip[0].to_ne_bytes();
+    let [_, protocol, _, _] = ip[2].to_ne_bytes();
     headers.key.family = IPV4;
-    headers.key.protocol = ip[9];
-    let src = mapped([ip[12], ip[13], ip[14], ip[15]]);
-    headers.set_addresses(direction, src, mapped([ip[16], ip[17], ip[18], ip[19]]));
-    match ip[0] {
+    headers.key.protocol = protocol;
+    headers.set_addresses(direction, mapped_word(ip[3]), mapped_word(ip[4]));
+    match version {
         0x45 => {}
         0x46..=0x4f => return Err(Reason::IpOptions),
         _ => return Err(Reason::Malformed),
     }
     // More-fragments bit or a fragment offset; the reserved and don't-fragment bits may be set.
-    if (ip[6] & 0x3f) | ip[7] != 0 {
+    if u32::from_be(ip[1]) & 0x3fff != 0 {
         return Err(Reason::Fragment);
     }
     Ok(ETH_LEN + IPV4_LEN)
@@ -139,15 +146,14 @@ fn ipv4(packet: &impl Packet, direction: Direction, headers: &mut Headers) -> Re
 /// RFC 8200 section 3; returns where the transport header begins.
 #[inline(always)]
 fn ipv6(packet: &impl Packet, direction: Direction, headers: &mut Headers) -> Result<usize, Reason> {
-    let [version, _, _, _, _, _, protocol, _] = packet.load::<8>(ETH_LEN).ok_or(Reason::Malformed)?;
-    let src = packet.load::<16>(ETH_LEN + 8).ok_or(Reason::Malformed)?;
-    let dst = packet.load::<16>(ETH_LEN + 24).ok_or(Reason::Malformed)?;
-    if version >> 4 != 6 {
+    let ip: [u32; IPV6_LEN / 4] = packet.load32(ETH_LEN).ok_or(Reason::Malformed)?;
+    if u32::from_be(ip[0]) >> 28 != 6 {
         return Err(Reason::Malformed);
     }
+    let [_, _, protocol, _] = ip[1].to_ne_bytes();
     headers.key.family = IPV6;
     headers.key.protocol = protocol;
-    headers.set_addresses(direction, src, dst);
+    headers.set_addresses(direction, [ip[2], ip[3], ip[4], ip[5]], [ip[6], ip[7], ip[8], ip[9]]);
     match protocol {
         // Hop-by-hop, routing, fragment, authentication, no next header, destination options, mobility, HIP, shim6.
         0 | 43 | 44 | 51 | 59 | 60 | 135 | 139 | 140 => Err(Reason::ExtensionHeader),
@@ -158,17 +164,20 @@ fn ipv6(packet: &impl Packet, direction: Direction, headers: &mut Headers) -> Re
 /// RFC 9293 section 3.1.
 #[inline(always)]
 fn tcp(packet: &impl Packet, offset: usize, direction: Direction, headers: &mut Headers) -> Result<(), Reason> {
-    let tcp = packet.load::<20>(offset).ok_or(Reason::Malformed)?;
-    headers.set_ports(direction, u16::from_be_bytes([tcp[0], tcp[1]]), u16::from_be_bytes([tcp[2], tcp[3]]));
-    headers.seq = u32::from_be_bytes([tcp[4], tcp[5], tcp[6], tcp[7]]);
-    headers.flags = tcp[13];
+    let tcp: [u32; TCP_LEN / 4] = packet.load32(offset).ok_or(Reason::Malformed)?;
+    let ports = u32::from_be(tcp[0]);
+    headers.set_ports(direction, (ports >> 16) as u16, ports as u16);
+    headers.seq = u32::from_be(tcp[1]);
+    let [_, flags, _, _] = tcp[3].to_ne_bytes();
+    headers.flags = flags;
     Ok(())
 }
 
 /// RFC 768.
 #[inline(always)]
 fn udp(packet: &impl Packet, offset: usize, direction: Direction, headers: &mut Headers) -> Result<(), Reason> {
-    let udp = packet.load::<8>(offset).ok_or(Reason::Malformed)?;
-    headers.set_ports(direction, u16::from_be_bytes([udp[0], udp[1]]), u16::from_be_bytes([udp[2], udp[3]]));
+    let udp: [u32; UDP_LEN / 4] = packet.load32(offset).ok_or(Reason::Malformed)?;
+    let ports = u32::from_be(udp[0]);
+    headers.set_ports(direction, (ports >> 16) as u16, ports as u16);
     Ok(())
 }

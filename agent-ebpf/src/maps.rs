@@ -10,7 +10,7 @@ use agent_common::maps::{
 use agent_common::packet::Direction;
 use aya_ebpf::Global;
 use aya_ebpf::bindings::{BPF_F_NO_PREALLOC, BPF_NOEXIST};
-use aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns;
+use aya_ebpf::helpers::generated::bpf_ktime_get_coarse_ns;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::lpm_trie::Key;
 use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf, SockMap};
@@ -39,9 +39,9 @@ static LISTENERS: SockMap = SockMap::with_max_entries(Listener::COUNT, 0);
 #[map]
 static PORT_POLICY: Array<u8> = Array::with_max_entries(1 << 16, 0);
 #[map]
-static CIDR4: LpmTrie<[u8; 4], u8> = LpmTrie::with_max_entries(MAX_CIDRS, 0);
+static CIDR4: LpmTrie<u32, u8> = LpmTrie::with_max_entries(MAX_CIDRS, 0);
 #[map]
-static CIDR6: LpmTrie<[u8; 16], u8> = LpmTrie::with_max_entries(MAX_CIDRS, 0);
+static CIDR6: LpmTrie<Address, u8> = LpmTrie::with_max_entries(MAX_CIDRS, 0);
 
 /// What the programs know about their session. Behind a reference, because a copy would be most of the stack.
 #[inline(always)]
@@ -55,13 +55,13 @@ pub(crate) fn config() -> &'static Config {
     }
 }
 
-/// Nanoseconds of `CLOCK_BOOTTIME`.
+/// Nanoseconds of `CLOCK_MONOTONIC_COARSE`.
 #[inline(always)]
 pub(crate) fn now() -> u64 {
-    // SAFETY: the helper takes no argument and is allowed in every program type (kernel 5.8).
+    // SAFETY: the helper takes no argument and is allowed in tc programs (kernel 5.11).
     #[expect(unsafe_code, reason = "BPF helpers are foreign functions")]
     unsafe {
-        bpf_ktime_get_boot_ns()
+        bpf_ktime_get_coarse_ns()
     }
 }
 
@@ -89,7 +89,7 @@ impl Policy for PolicyMaps {
     #[inline(always)]
     fn refuses_network(&self, family: u8, dst: &Address) -> bool {
         if family == IPV4 {
-            CIDR4.get(Key::new(32, [dst[12], dst[13], dst[14], dst[15]])).is_some()
+            CIDR4.get(Key::new(32, dst[3])).is_some()
         } else {
             CIDR6.get(Key::new(128, *dst)).is_some()
         }

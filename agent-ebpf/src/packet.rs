@@ -33,8 +33,13 @@ impl<'a> Frame<'a> {
 
 impl Packet for Frame<'_> {
     #[inline(always)]
-    fn load<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
-        self.ctx.load::<[u8; N]>(offset).ok()
+    fn load16<const N: usize>(&self, offset: usize) -> Option<[u16; N]> {
+        self.ctx.load::<[u16; N]>(offset).ok()
+    }
+
+    #[inline(always)]
+    fn load32<const N: usize>(&self, offset: usize) -> Option<[u32; N]> {
+        self.ctx.load::<[u32; N]>(offset).ok()
     }
 
     #[inline(always)]

@@ -1,6 +1,6 @@
 //! Chooses the listener for a connection that `client_in` recorded. Runs once per connection, and per DNS datagram.
 
-use agent_common::maps::{Address, FlowKey, IPV4, IPV6, Listener, TCP, UDP, Verdict, mapped};
+use agent_common::maps::{FlowKey, IPV4, IPV6, Listener, TCP, UDP, Verdict, mapped_word};
 use aya_ebpf::bindings::sk_action::{SK_DROP, SK_PASS};
 use aya_ebpf::programs::SkLookupContext;
 
@@ -50,11 +50,7 @@ impl Lookup {
                 [0, 1, 2, 3].map(|word| (&raw const (*lookup).local_ip6[word]).read_volatile()),
             )
         };
-        let (child, dst) = if v4 {
-            (mapped(child4.to_ne_bytes()), mapped(dst4.to_ne_bytes()))
-        } else {
-            (address(child6), address(dst6))
-        };
+        let (child, dst) = if v4 { (mapped_word(child4), mapped_word(dst4)) } else { (child6, dst6) };
         let family = if v4 { IPV4 } else { IPV6 };
         let key = FlowKey {
             child,
@@ -76,10 +72,4 @@ impl Lookup {
             Verdict::Dns => Some(Listener::DnsTcp4),
         }
     }
-}
-
-#[inline(always)]
-fn address(words: [u32; 4]) -> Address {
-    let [a, b, c, d] = words.map(u32::to_ne_bytes);
-    [a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3], c[0], c[1], c[2], c[3], d[0], d[1], d[2], d[3]]
 }

@@ -28,11 +28,11 @@ pub(super) struct Sandbox {
 ///
 /// # Errors
 /// Whatever could not be made. What was made is in the journal, or ends with its descriptors.
-pub(super) fn bring_up(path: PathBuf, mode: Mode) -> anyhow::Result<Sandbox> {
+pub(super) fn bring_up(path: PathBuf, mode: Mode, attachment: Option<Attachment>) -> anyhow::Result<Sandbox> {
     let begun = Instant::now();
     // Loading needs no namespace and takes as long as all the rest.
     let loading = std::thread::spawn(move || load(mode));
-    let building = std::thread::spawn(move || build(&path, || join(loading)));
+    let building = std::thread::spawn(move || build(&path, attachment.unwrap_or_else(offered), || join(loading)));
     let sandbox = join(building)?;
     tracing::info!(micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX), "the sandbox is up");
     Ok(sandbox)
@@ -57,7 +57,7 @@ fn load(mode: Mode) -> anyhow::Result<Dataplane> {
         gateway4: maps::address(link::GATEWAY4.into()),
         gateway6: maps::address(link::GATEWAY6.into()),
         ifindex: link::GATEWAY_IFINDEX,
-        child_mac: link::CHILD_MAC,
+        child_mac: maps::mac(link::CHILD_MAC),
         default_port: default_port as u8,
         pad: 0,
     };
@@ -74,7 +74,11 @@ fn load(mode: Mode) -> anyhow::Result<Dataplane> {
 }
 
 /// Runs on a thread of its own, which changes namespaces and ends in the gateway's.
-fn build(path: &std::path::Path, dataplane: impl FnOnce() -> anyhow::Result<Dataplane>) -> anyhow::Result<Sandbox> {
+fn build(
+    path: &std::path::Path,
+    attachment: Attachment,
+    dataplane: impl FnOnce() -> anyhow::Result<Dataplane>,
+) -> anyhow::Result<Sandbox> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start netlink")?;
     let _entered = runtime.enter();
     let client = netns::unshare_here()?;
@@ -91,7 +95,7 @@ fn build(path: &std::path::Path, dataplane: impl FnOnce() -> anyhow::Result<Data
     })?;
     let mut dataplane = dataplane()?;
     dataplane.set_listeners(&sockets.0)?;
-    dataplane.attach(link::GATEWAY_LINK, &gateway, attachment())?;
+    dataplane.attach(link::GATEWAY_LINK, &gateway, attachment)?;
     // Only now can a packet pass.
     runtime.block_on(async {
         link::up_gateway(&gateway_links).await?;
@@ -108,7 +112,7 @@ fn netlink() -> anyhow::Result<Handle> {
 }
 
 /// tcx came with kernel 6.6.
-fn attachment() -> Attachment {
+fn offered() -> Attachment {
     match super::doctor::kernel_release() {
         Some(release) if release < (6, 6) => Attachment::Clsact,
         _ => Attachment::Tcx,

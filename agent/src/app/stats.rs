@@ -27,7 +27,7 @@ pub fn stats(name: &str, json: bool, watch: bool) -> anyhow::Result<()> {
     let facts = super::exec::running(&name)?;
     let maps = PinnedMaps::open(&facts.maps)?;
     loop {
-        let snapshot = maps.read(boot_time_ns()?)?;
+        let snapshot = maps.read(kernel_time_ns()?)?;
         match (json, watch) {
             (true, false) => super::sessions::print_json(&snapshot)?,
             (true, true) => ui::line(&serde_json::to_string(&snapshot).context("cannot write JSON")?),
@@ -44,8 +44,8 @@ pub fn stats(name: &str, json: bool, watch: bool) -> anyhow::Result<()> {
     }
 }
 
-fn boot_time_ns() -> anyhow::Result<u64> {
-    let time: Duration = clock_gettime(ClockId::CLOCK_BOOTTIME).context("cannot read the clock")?.into();
+fn kernel_time_ns() -> anyhow::Result<u64> {
+    let time: Duration = clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE).context("cannot read the clock")?.into();
     u64::try_from(time.as_nanos()).context("cannot read the clock")
 }
 

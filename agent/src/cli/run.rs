@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::config::RunInput;
+use crate::ebpf::dataplane::Attachment;
 use crate::engine::policy::Mode;
 
 #[derive(Args)]
@@ -37,6 +38,9 @@ pub(super) struct RunArgs {
     /// Keep the session's log in this file
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
+    /// How the tc programs are attached [default: what the kernel offers]
+    #[arg(long, value_enum, hide_short_help = true)]
+    tc: Option<TcArg>,
     /// The command and its arguments
     #[arg(last = true, value_name = "CMD")]
     command: Vec<OsString>,
@@ -50,13 +54,26 @@ enum ModeArg {
     Enforce,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+enum TcArg {
+    /// Links, from kernel 6.6 on
+    Tcx,
+    /// A qdisc and filters, on any kernel
+    Clsact,
+}
+
 impl From<RunArgs> for RunInput {
     fn from(args: RunArgs) -> Self {
         let mode = match args.mode {
             ModeArg::Observe => Mode::Observe,
             ModeArg::Enforce => Mode::Enforce,
         };
+        let attachment = args.tc.map(|tc| match tc {
+            TcArg::Tcx => Attachment::Tcx,
+            TcArg::Clsact => Attachment::Clsact,
+        });
         Self {
+            attachment,
             name: args.netns,
             mode,
             user: args.user,

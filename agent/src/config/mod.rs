@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
+use crate::ebpf::dataplane::Attachment;
 use crate::engine::policy::Mode;
 use crate::proxy::Ca;
 use crate::sandbox::name::Name;
@@ -39,6 +40,8 @@ pub struct Run {
     pub wait_all: bool,
     /// Where to keep the session's log after its end.
     pub log: Option<PathBuf>,
+    /// How the tc programs are attached, if not as the kernel offers.
+    pub attachment: Option<Attachment>,
 }
 
 /// What was typed, as far as it needs checking.
@@ -61,6 +64,8 @@ pub struct RunInput {
     pub wait_all: bool,
     /// `--log`.
     pub log: Option<PathBuf>,
+    /// `--tc`.
+    pub attachment: Option<Attachment>,
     /// What follows `--`.
     pub command: Vec<OsString>,
 }
@@ -125,8 +130,8 @@ pub fn run(input: RunInput) -> Result<Run, Error> {
         upstream_roots.extend(certificates("--upstream-ca", path)?);
     }
     let resolvers = resolvers(&input.dns)?;
-    let RunInput { mode, wait_all, log, command, .. } = input;
-    Ok(Run { name, mode, command, user, environment, ca, upstream_roots, resolvers, wait_all, log })
+    let RunInput { mode, wait_all, log, command, attachment, .. } = input;
+    Ok(Run { name, mode, command, user, environment, ca, upstream_roots, resolvers, wait_all, log, attachment })
 }
 
 /// Whether this process may make namespaces and load programs.

@@ -72,18 +72,15 @@ impl Dataplane {
         }
         for network in refused {
             match *network {
-                Network::V4(ip, prefix) => self.refuse(maps::CIDR4, prefix, ip.octets())?,
-                Network::V6(ip, prefix) => self.refuse(maps::CIDR6, prefix, ip.octets())?,
+                Network::V4(ip, prefix) => self.refuse(maps::CIDR4, prefix, ip.to_bits().to_be())?,
+                Network::V6(ip, prefix) => self.refuse(maps::CIDR6, prefix, maps::address(ip.into()))?,
             }
         }
         Ok(())
     }
 
-    fn refuse<const N: usize>(&mut self, name: &'static str, prefix: u8, ip: [u8; N]) -> Result<(), Error>
-    where
-        [u8; N]: aya::Pod,
-    {
-        let mut networks: LpmTrie<_, [u8; N], u8> = self.map_mut(name)?;
+    fn refuse<A: aya::Pod>(&mut self, name: &'static str, prefix: u8, ip: A) -> Result<(), Error> {
+        let mut networks: LpmTrie<_, A, u8> = self.map_mut(name)?;
         networks.insert(&Key::new(u32::from(prefix), ip), 1, 0).map_err(unusable(name))
     }
 

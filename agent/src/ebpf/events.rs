@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use agent_common::maps::{self, EventKind, FlowKey, Reason, State};
+use agent_common::maps::{self, Address, EventKind, FlowKey, Reason, State};
 use aya::maps::{Map, MapData, RingBuf};
 
 use super::Error;
@@ -79,8 +79,16 @@ impl Fields<'_> {
         self.take().map(u16::from_ne_bytes)
     }
 
+    fn address(&mut self) -> Option<Address> {
+        let mut words = [0; 4];
+        for word in &mut words {
+            *word = u32::from_ne_bytes(self.take()?);
+        }
+        Some(words)
+    }
+
     fn key(&mut self) -> Option<FlowKey> {
-        let (child, dst) = (self.take()?, self.take()?);
+        let (child, dst) = (self.address()?, self.address()?);
         let (child_port, dst_port) = (self.u16()?, self.u16()?);
         let ifindex = u32::from_ne_bytes(self.take()?);
         let [protocol, family, _, _] = self.take()?;

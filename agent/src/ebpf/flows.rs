@@ -55,7 +55,7 @@ impl FlowTable {
         }
     }
 
-    /// Removes what is over. `now` is the time of `CLOCK_BOOTTIME`. A table that fills up is swept harder.
+    /// Removes what is over. `now` is the time of `CLOCK_MONOTONIC_COARSE`. A table that fills up is swept harder.
     pub fn sweep(&mut self, now: Duration) {
         let entries: Vec<(FlowKey, Flow)> = self.flows.iter().flatten().collect();
         let crowded = entries.len() > maps::MAX_FLOWS as usize * 3 / 4;

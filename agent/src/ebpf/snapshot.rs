@@ -34,7 +34,7 @@ impl PinnedMaps {
         })
     }
 
-    /// Reads everything. `now_ns` is the time of `CLOCK_BOOTTIME`. An entry that goes while it is read is left out.
+    /// Reads everything. `now_ns` is the time of `CLOCK_MONOTONIC_COARSE`. An entry that goes while it is read is left out.
     ///
     /// # Errors
     /// If the counters cannot be read.

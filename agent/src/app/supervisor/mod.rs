@@ -87,8 +87,8 @@ impl Running {
         session.journal.record(&Record::EmptyDir { path: netns::RUN_NETNS.into() })?;
         session.journal.record(&Record::Netns { path: netns.clone() })?;
         session.journal.record(&Record::Cgroup { path: cgroup.clone() })?;
-        let (up_path, mode) = (netns.clone(), config.mode);
-        let bringing_up = std::thread::spawn(move || sandbox_up::bring_up(up_path, mode));
+        let (up_path, mode, attachment) = (netns.clone(), config.mode, config.attachment);
+        let bringing_up = std::thread::spawn(move || sandbox_up::bring_up(up_path, mode, attachment));
         cgroup::create(&cgroup)?;
         let trust = trust::prepare(session, &config.ca.cert_pem, &config.user);
         let sandbox = sandbox_up::join(bringing_up)?;
@@ -150,7 +150,7 @@ impl Running {
             }
             self.worker.respawn_if_due(&self.sandbox)?;
             if swept.elapsed() >= SWEEP {
-                self.flows.sweep(boot_time()?);
+                self.flows.sweep(kernel_time()?);
                 swept = Instant::now();
             }
             if let Some(status) = ended
@@ -196,8 +196,8 @@ fn pin(session: &mut Session, sandbox: &Sandbox) -> anyhow::Result<std::path::Pa
 }
 
 /// The time that the BPF programs stamp packets with.
-fn boot_time() -> anyhow::Result<Duration> {
-    Ok(clock_gettime(ClockId::CLOCK_BOOTTIME).context("cannot read the clock")?.into())
+fn kernel_time() -> anyhow::Result<Duration> {
+    Ok(clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE).context("cannot read the clock")?.into())
 }
 
 /// This program again, in another role.
