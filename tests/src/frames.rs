@@ -13,8 +13,14 @@ pub const GATEWAY_MAC: [u8; 6] = [2, 0xa9, 0xe7, 0, 0, 1];
 pub struct Frame<'a>(pub &'a [u8]);
 
 impl Packet for Frame<'_> {
-    fn load<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
-        self.0.get(offset..)?.first_chunk().copied()
+    fn load16<const N: usize>(&self, offset: usize) -> Option<[u16; N]> {
+        let words = self.0.get(offset..offset + 2 * N)?.as_chunks().0;
+        Some(std::array::from_fn(|at| u16::from_ne_bytes(words[at])))
+    }
+
+    fn load32<const N: usize>(&self, offset: usize) -> Option<[u32; N]> {
+        let words = self.0.get(offset..offset + 4 * N)?.as_chunks().0;
+        Some(std::array::from_fn(|at| u32::from_ne_bytes(words[at])))
     }
 
     fn has_vlan_tag(&self) -> bool {

@@ -2,11 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a suite panics where a test fails")]
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use agent_common::decide::{Action, Policy, decide};
 use agent_common::maps::{
-    self, Address, Config, Count, Counter, Flow, FlowKey, IPV4, PortAction, Reason, State, TCP, UDP, Verdict,
+    self, Address, Config, Count, Counter, Flow, FlowKey, PortAction, Reason, State, TCP, UDP, Verdict,
 };
 use agent_common::packet::{ACK, FIN, Headers, RST, SYN};
 use aya::maps::{Array, HashMap, LpmTrie, PerCpuArray, lpm_trie::Key};
@@ -150,9 +150,9 @@ fn config(default_port: PortAction) -> Config {
         gateway4: maps::address(GATEWAY4.into()),
         gateway6: maps::address(GATEWAY6.into()),
         ifindex: 1000,
-        child_mac: CHILD_MAC,
+        child_mac: maps::mac(CHILD_MAC),
         default_port: default_port as u8,
-        pad: 0,
+        ..Config::UNSET
     }
 }
 
@@ -166,13 +166,10 @@ impl Policy for HostPolicy {
         PORTS.iter().find(|(known, _)| *known == port).map_or(PortAction::Default, |(_, action)| *action)
     }
 
-    fn refuses_network(&self, family: u8, dst: &Address) -> bool {
-        let bits = u128::from_be_bytes(*dst);
-        let within = |network: u128, prefix: u32| (bits ^ network) >> (128 - prefix) == 0;
-        if family == IPV4 {
-            within(u128::from_be_bytes(maps::mapped(REFUSED4.0.octets())), 96 + REFUSED4.1)
-        } else {
-            within(REFUSED6.0.to_bits(), REFUSED6.1)
+    fn refuses_network(&self, _family: u8, dst: &Address) -> bool {
+        match maps::ip(*dst) {
+            IpAddr::V4(v4) => (v4.to_bits() ^ REFUSED4.0.to_bits()) >> (32 - REFUSED4.1) == 0,
+            IpAddr::V6(v6) => (v6.to_bits() ^ REFUSED6.0.to_bits()) >> (128 - REFUSED6.1) == 0,
         }
     }
 }
