@@ -8,7 +8,7 @@ use std::sync::Once;
 /// what a developer's shell puts before them.
 pub const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin";
 
-const NEEDED: [&str; 17] = [
+const NEEDED: [&str; 20] = [
     "nginx",
     "curl",
     "nghttp",
@@ -26,6 +26,9 @@ const NEEDED: [&str; 17] = [
     "sha256sum",
     "python3",
     "getent",
+    "git",
+    "wget",
+    "cmp",
 ];
 
 /// Checks once that this process is root and finds its tools.

@@ -6,6 +6,7 @@ use serde_json::Value;
 use tests::{Capture, Lab, PYTHON, Session, eventually, process, tools};
 
 const TARGET4: &str = "192.0.2.150";
+const CONTROL: &str = "192.0.2.151";
 const TARGET6: &str = "2001:db8:1::150";
 
 fn attempt(session: &Session<'_>, kind: &str, address: &str, port: u16) -> String {
@@ -30,7 +31,10 @@ fn dropped(stats: &Value, reason: &str) -> u64 {
 fn nothing_arrives(lab: &Lab, f: impl FnOnce()) {
     let capture = Capture::start(lab.inet.name(), "wire1");
     f();
+    // What the host itself sends is seen: the capture works.
+    process::run(lab.host.command("ping").args(["-c1", CONTROL])).ok();
     let seen = capture.stop();
+    assert!(seen.iter().any(|frame| frame.destination.contains(CONTROL)), "{seen:#?}");
     let of_targets = |text: &String| text.contains(TARGET4) || text.contains(TARGET6);
     let arrived: Vec<_> =
         seen.iter().filter(|frame| of_targets(&frame.destination) || of_targets(&frame.source)).collect();
