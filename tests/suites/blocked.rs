@@ -133,7 +133,8 @@ fn the_hosts_own_addresses_are_not_reached_through_the_agent() {
     let server = process::Process::spawn_ready(servers.arg(tools::program("tcp_servers.py")).arg("host"));
     lab.serve_dns();
     let session = lab.agent().up();
-    for address in [tests::HOST4, tests::HOST6] {
+    // The last two embed 127.0.0.1, as NAT64 (RFC 6052) and 6to4 (RFC 3056) do.
+    for address in [tests::HOST4, tests::HOST6, "64:ff9b::7f00:1", "2002:7f00:1::1"] {
         for port in [7001, 7002, 80, 443] {
             assert_eq!(attempt(&session, "tcp", address, port), "ECONNRESET", "{address} {port}");
         }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a suite panics where a test fails")]
 
-use tests::{Lab, ORIGIN4, ORIGIN6, PYTHON};
+use tests::{Lab, ORIGIN4, ORIGIN6, PYTHON, Process};
 
 #[test]
 fn http1_and_http2_arrive_with_the_agents_certificate_and_the_origins_bytes() {
@@ -88,4 +88,41 @@ fn one_connection_carries_many_requests() {
     }
     assert_eq!(session.stats()["opened"], 2);
     session.down();
+}
+
+/// A lab where openssl(1) serves `stream.test` on 443, without ALPN.
+fn with_openssl(options: &[&str]) -> (Process, Lab) {
+    let mut lab = Lab::bare();
+    lab.serve_dns();
+    let (cert, key) = lab.authority.issue(&lab.scratch, "stream.test", "DNS:stream.test");
+    let mut server = lab.inet.command("openssl");
+    server.args(["s_server", "-accept", "443", "-cert", &cert, "-key", &key]).args(options);
+    let mut server = Process::spawn(&mut server);
+    server.wait_line("ACCEPT");
+    (server, lab)
+}
+
+#[test]
+fn a_client_is_offered_the_protocol_that_the_server_speaks() {
+    let (_server, lab) = with_openssl(&["-www"]);
+    let output = lab.agent().run(&[
+        "curl",
+        "-sS",
+        "--http2",
+        "-o",
+        "/dev/null",
+        "-w",
+        "%{http_version}",
+        "https://stream.test/",
+    ]);
+    assert!(["1", "1.0", "1.1"].contains(&output.ok()), "{output:#?}");
+}
+
+#[test]
+fn tls_that_carries_no_http_is_passed_on() {
+    let (_server, lab) = with_openssl(&["-rev"]);
+    let client = "import socket, ssl; \
+        s = ssl.create_default_context().wrap_socket(socket.create_connection(('stream.test', 443)), server_hostname='stream.test'); \
+        s.sendall(b'hello\\n'); print(s.makefile().readline(), end='')";
+    assert_eq!(lab.agent().run(&[PYTHON, "-c", client]).ok(), "olleh\n");
 }

@@ -134,6 +134,8 @@ fn ls_and_status_describe_a_session() {
         assert!(Path::new(path).exists(), "{fact}: {path}");
     }
     assert!(agent(&lab, &["status", &name]).ok().contains("supervisor"));
+    let namespaces = process::run(tools::command("ip").args(["netns", "list"]));
+    assert!(namespaces.ok().lines().any(|line| line.split(' ').next() == Some(&name)), "{namespaces:#?}");
     drop(sleeper);
     session.down();
 }
