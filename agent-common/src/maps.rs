@@ -220,9 +220,9 @@ impl State {
 }
 
 /// [`Flow::fins`]: the child sent FIN.
-pub const FIN_FROM_CHILD: u8 = 1;
+pub const FIN_FROM_CHILD: u32 = 1;
 /// [`Flow::fins`]: the gateway sent FIN.
-pub const FIN_TO_CHILD: u8 = 2;
+pub const FIN_TO_CHILD: u32 = 2;
 
 /// One connection: its original destination, the verdict, and what has passed so far.
 #[repr(C)]
@@ -251,9 +251,9 @@ pub struct Flow {
     /// A [`State`].
     pub state: u8,
     /// [`FIN_FROM_CHILD`] and [`FIN_TO_CHILD`], as seen.
-    pub fins: u8,
+    pub fins: u32,
     /// Always zero.
-    pub pad: [u8; 7],
+    pub pad: u32,
 }
 
 impl Flow {

@@ -2,6 +2,8 @@
 //!
 //! Nothing here decides: a frame becomes [`Headers`], or the [`Reason`] why it cannot.
 
+use core::hint::black_box;
+
 use crate::maps::{Address, FlowKey, IPV4, IPV6, Reason, TCP, UDP, mapped_word};
 
 /// Access to the bytes of a frame.
@@ -65,10 +67,12 @@ impl Headers {
     /// No headers yet, on the device with this index.
     #[inline(always)]
     #[must_use]
-    pub const fn new(ifindex: u32) -> Self {
+    pub fn new(ifindex: u32) -> Self {
+        // Hidden from the compiler, which would make the kernel program call a function that clears byte by byte.
+        let zero = black_box(0_u32);
         let key = FlowKey {
-            child: [0; 4],
-            dst: [0; 4],
+            child: [zero; 4],
+            dst: [zero; 4],
             child_port: 0,
             dst_port: 0,
             ifindex,
@@ -76,7 +80,7 @@ impl Headers {
             family: 0,
             pad: [0; 2],
         };
-        Self { src_mac: [0; 3], ether_type: 0, key, seq: 0, flags: 0 }
+        Self { src_mac: [0; 3], ether_type: 0, key, seq: zero, flags: 0 }
     }
 
     #[inline(always)]

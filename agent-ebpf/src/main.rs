@@ -9,7 +9,7 @@
 
 #![no_std]
 #![no_main]
-#![feature(core_intrinsics)]
+#![feature(asm_experimental_arch, core_intrinsics)]
 #![expect(internal_features, reason = "atomic addition on map values: see `maps::add`")]
 #![expect(clippy::needless_pass_by_value, reason = "the programs' macros hand the context over by value")]
 

@@ -157,7 +157,7 @@ impl LiveFlow {
 
     /// Notes a FIN; true if both sides have now sent one.
     #[inline(always)]
-    pub(crate) fn add_fin(self, fin: u8) -> bool {
+    pub(crate) fn add_fin(self, fin: u32) -> bool {
         // SAFETY: see above.
         unsafe {
             (*self.0).fins |= fin;

@@ -31,7 +31,7 @@ pub(crate) fn open(headers: &Headers, verdict: Verdict, size: Size) -> bool {
         verdict: verdict as u8,
         state: State::Opening as u8,
         fins: 0,
-        pad: [0; 7],
+        pad: 0,
     };
     if insert_flow(key, &opened).is_err() {
         return false;

@@ -7,11 +7,11 @@ use std::thread::JoinHandle;
 
 use anyhow::Context as _;
 
-use crate::sandbox::Error;
 use crate::sandbox::journal::Record;
 use crate::sandbox::link::{GATEWAY4, GATEWAY6};
 use crate::sandbox::session::{Mount, Session, User};
 use crate::sandbox::trust::{self, Trust, nss};
+use crate::sandbox::{Error, tmpfs};
 
 /// The files that replace the host's, made.
 ///
@@ -19,7 +19,8 @@ use crate::sandbox::trust::{self, Trust, nss};
 /// If one cannot be made.
 pub(super) fn prepare(session: &mut Session, ca_pem: &str, user: &User) -> anyhow::Result<(Trust, NssDatabases)> {
     let directory = session.directory.join("trust");
-    fs::create_dir_all(&directory).with_context(|| format!("cannot create `{}`", directory.display()))?;
+    session.journal.record(&Record::Tmpfs { path: directory.clone() })?;
+    tmpfs::create(&directory)?;
     let mut trust = trust::prepare(&directory, ca_pem)?;
     let databases = NssDatabases::start(session, &directory, &trust.ca, user)?;
     trust.mounts.push(resolv_conf(&session.directory)?);

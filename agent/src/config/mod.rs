@@ -77,7 +77,7 @@ pub enum Error {
     #[error("`agent {0}` needs root; run it with sudo")]
     NotRoot(&'static str),
     /// The name of the session is not valid.
-    #[error("`--netns`: {0}")]
+    #[error("cannot use this name for a session")]
     Name(#[source] crate::sandbox::name::Invalid),
     /// There is no such user.
     #[error("there is no user `{0}`; give a login name or a number that `getent passwd` knows")]

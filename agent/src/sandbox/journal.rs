@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use nix::mount::{MntFlags, umount2};
 use serde::{Deserialize, Serialize};
 
-use super::{Error, cgroup, netns};
+use super::{Error, cgroup, netns, tmpfs};
 
 /// One thing that has to be removed at the end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,11 @@ use super::{Error, cgroup, netns};
 pub enum Record {
     /// A directory with all that is in it.
     Tree {
+        /// Where.
+        path: PathBuf,
+    },
+    /// A tmpfs with all that is in it.
+    Tmpfs {
         /// Where.
         path: PathBuf,
     },
@@ -47,6 +52,7 @@ impl Record {
     fn remove(&self) -> Result<(), Error> {
         match self {
             Self::Tree { path } => absent(fs::remove_dir_all(path)).map_err(Error::file("remove", path)),
+            Self::Tmpfs { path } => tmpfs::remove(path),
             Self::EmptyDir { path } => unless_in_use(fs::remove_dir(path)).map_err(Error::file("remove", path)),
             Self::Netns { path } => netns::unpublish(path),
             Self::Cgroup { path } => cgroup::remove(path),

@@ -13,6 +13,7 @@ pub mod privileges;
 pub mod session;
 pub mod sockets;
 pub mod sysctl;
+pub mod tmpfs;
 pub mod trust;
 
 use std::io;
