@@ -1,20 +1,18 @@
-//! The agent as its users start it: `agent run` around a command, or a session that stays up.
+//! The agent as its users start it: `agent run` around a command, or to bring a session up.
 
 use std::ffi::OsStr;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use nix::unistd::Pid;
-use serde_json::Value;
 
 use crate::lab::{COMMAND, Lab};
 use crate::leftovers::Leftovers;
-use crate::netns::{Netns, command_in};
-use crate::process::{self, Output, Process};
-use crate::wait::{self, eventually};
+use crate::netns::Netns;
+use crate::process::{Output, Process};
+use crate::session::Session;
+use crate::wait;
 use crate::{scratch, tools};
 
 /// An `agent run` that is about to be started, with a name of its own.
@@ -127,8 +125,7 @@ impl<'a> Agent<'a> {
     pub fn up(&self) -> Session<'a> {
         let mut running = Running { process: Some(Process::spawn(&mut self.command())), name: self.name.clone() };
         running.process().wait_line("ready");
-        let leftovers = Leftovers::of_running(&self.name);
-        Session { running, host: self.host, leftovers, log: self.log.clone() }
+        Session::new(running, self.host, self.log.clone())
     }
 
     /// What a session that has ended logged.
@@ -157,6 +154,12 @@ pub struct Running {
 }
 
 impl Running {
+    /// The session's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The supervisor's process.
     ///
     /// # Panics
@@ -200,178 +203,10 @@ impl Drop for Running {
     }
 }
 
-/// A session that is up without a command.
-pub struct Session<'a> {
-    running: Running,
-    host: &'a Netns,
-    leftovers: Leftovers,
-    log: PathBuf,
-}
-
-impl Session<'_> {
-    /// Its name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.running.name
-    }
-
-    /// The supervisor.
-    pub fn pid(&mut self) -> Pid {
-        self.running.process().pid()
-    }
-
-    /// The worker.
-    ///
-    /// # Panics
-    /// If there is none.
-    pub fn worker(&mut self) -> Pid {
-        let supervisor = self.pid();
-        eventually("there is a worker", || worker_of(supervisor))
-    }
-
-    /// The gateway's namespace, which has no name, as a path: the supervisor holds it.
-    ///
-    /// # Panics
-    /// If the supervisor holds no such namespace.
-    pub fn gateway(&mut self) -> String {
-        let inode = |path: &Path| std::fs::metadata(path).map(|file| file.ino());
-        let known = [self.host.path(), Path::new("/run/netns").join(self.name())].map(|path| inode(&path).unwrap());
-        let fds = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().flatten().map(|entry| entry.path());
-        let mut namespaces =
-            fds.filter(|fd| std::fs::read_link(fd).is_ok_and(|link| link.to_string_lossy().starts_with("net:")));
-        let gateway = namespaces.find(|fd| inode(fd).is_ok_and(|inode| !known.contains(&inode)));
-        gateway.unwrap().to_str().unwrap().to_owned()
-    }
-
-    /// Runs a command in the session, as `agent exec` does.
-    #[must_use]
-    pub fn exec(&self, argv: &[&str]) -> Output {
-        self.exec_within(COMMAND, argv)
-    }
-
-    /// Runs a command that may take longer.
-    #[must_use]
-    pub fn exec_within(&self, limit: Duration, argv: &[&str]) -> Output {
-        self.spawn(argv).finish_within(limit)
-    }
-
-    /// Runs a shell script in the session.
-    #[must_use]
-    pub fn shell(&self, script: &str) -> Output {
-        self.exec(&["sh", "-c", script])
-    }
-
-    /// Starts a command in the session.
-    #[must_use]
-    pub fn spawn(&self, argv: &[&str]) -> Process {
-        let mut command = self.agent_command(&["exec", self.name(), "--"]);
-        Process::spawn(command.args(argv))
-    }
-
-    /// A command with all of root's capabilities in the session's namespace, which no command of the session has.
-    #[must_use]
-    pub fn as_root(&self, program: &str) -> Command {
-        command_in(self.name(), program)
-    }
-
-    /// Another agent on the same host.
-    #[must_use]
-    pub fn agent_command(&self, args: &[&str]) -> Command {
-        agent_on(self.host, args)
-    }
-
-    /// Runs another agent on the same host.
-    #[must_use]
-    pub fn agent(&self, args: &[&str]) -> Output {
-        process::run(&mut self.agent_command(args))
-    }
-
-    /// What `agent stats --json` says.
-    ///
-    /// # Panics
-    /// If it is no JSON.
-    #[must_use]
-    pub fn stats(&self) -> Value {
-        serde_json::from_str(self.agent(&["stats", self.name(), "--json"]).ok()).unwrap()
-    }
-
-    /// Sends the supervisor a signal.
-    pub fn signal(&mut self, signal: Signal) {
-        self.running.process().signal(signal);
-    }
-
-    /// Ends the session as `agent down` does and asserts that nothing is left.
-    ///
-    /// # Panics
-    /// If it does not end well.
-    pub fn down(self) {
-        self.agent(&["down", self.name()]).ok();
-        self.ended(0);
-    }
-
-    /// Waits until the supervisor has ended, with this status, and asserts that nothing is left.
-    ///
-    /// # Panics
-    /// If it does not end so.
-    pub fn ended(self, status: i32) {
-        let Self { running, leftovers, .. } = self;
-        running.finish().assert_status(status);
-        leftovers.assert_clean();
-    }
-
-    /// Waits until the supervisor is dead, whatever it left.
-    #[must_use]
-    pub fn died(self) -> Leftovers {
-        let Self { running, leftovers, .. } = self;
-        running.finish();
-        leftovers
-    }
-
-    /// What the session has logged so far.
-    #[must_use]
-    pub fn log(&self) -> String {
-        let live = Path::new("/run/agent").join(self.name()).join("log");
-        std::fs::read_to_string(live).or_else(|_| std::fs::read_to_string(&self.log)).unwrap_or_default()
-    }
-}
-
 /// A command of the agent on this host.
 #[must_use]
 pub fn agent_on(host: &Netns, args: &[&str]) -> Command {
     let mut command = host.command(tools::agent_binary().to_str().unwrap());
     command.args(args);
     command
-}
-
-/// The worker among the children of a supervisor.
-#[must_use]
-pub fn worker_of(supervisor: Pid) -> Option<Pid> {
-    children(supervisor).into_iter().find(|pid| {
-        let command_line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        command_line.split(|byte| *byte == 0).nth(1) == Some(b"__worker")
-    })
-}
-
-/// The children of all threads of a process.
-///
-/// # Panics
-/// If the kernel lists what is no number.
-#[must_use]
-pub fn children(pid: Pid) -> Vec<Pid> {
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
-    let pids: Vec<String> =
-        lists.flat_map(|list| list.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect();
-    pids.iter().map(|pid| Pid::from_raw(pid.parse().unwrap())).collect()
-}
-
-/// The value of a field in `/proc/PID/status`.
-///
-/// # Panics
-/// If there is no such process or field.
-#[must_use]
-pub fn status_of(pid: Pid, field: &str) -> String {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
-    line.unwrap_or_else(|| panic!("no {field} in {status}")).trim().to_owned()
 }

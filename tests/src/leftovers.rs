@@ -8,7 +8,7 @@ use aya::maps::MapInfo;
 use aya::programs::loaded_programs;
 use nix::unistd::Pid;
 
-use crate::agent::children;
+use crate::procfs::children;
 use crate::wait::within;
 
 const BPF: &str = "/sys/fs/bpf/agent";

@@ -7,7 +7,7 @@ use std::io::{BufWriter, Write as _};
 use std::time::Duration;
 
 use nix::unistd::Pid;
-use tests::agent::status_of;
+use tests::procfs::status_of;
 use tests::{Lab, Session, process, tools};
 
 const SIZE: u64 = 1 << 30;

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a suite panics where a test fails")]
 
 use nix::sys::signal::{Signal, kill};
-use tests::agent::{status_of, worker_of};
+use tests::procfs::{status_of, worker_of};
 use tests::{Lab, eventually, process};
 
 const NOBODY: &str = "65534\t65534\t65534\t65534";

@@ -13,7 +13,7 @@ use std::time::Duration;
 use aya::programs::loaded_programs;
 use aya::sys::{Stats, enable_stats};
 use nix::time::{ClockId, clock_gettime};
-use tests::agent::status_of;
+use tests::procfs::status_of;
 use tests::{Lab, Output, Session, eventually};
 
 /// How often each thing is measured.
