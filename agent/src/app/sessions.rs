@@ -125,7 +125,8 @@ pub fn down(name: &str) -> anyhow::Result<()> {
         Err(errno) => return Err(errno).with_context(|| format!("cannot signal process {pid}")),
     }
     let deadline = Instant::now() + DOWN;
-    while session::holder(&name).is_some() {
+    // The lock goes with the process, the directory with the last of what it made.
+    while session::holder(&name) == Some(pid) || session::directory(&name).exists() {
         if Instant::now() > deadline {
             bail!("process {pid} still holds `{name}`; its command may ignore SIGTERM: end that one first");
         }

@@ -37,8 +37,8 @@ impl NssDatabases {
             return Ok(Self(None));
         }
         let databases = nss::Databases::of(user);
-        for path in databases.missing_directories() {
-            session.journal.record(&Record::EmptyDir { path })?;
+        for path in databases.directories(user) {
+            session.journal.record_shared(&path)?;
         }
         let (directory, ca, user) = (directory.to_owned(), ca.to_owned(), user.clone());
         Ok(Self(Some(std::thread::spawn(move || databases.prepare(&directory, &ca, &user)))))

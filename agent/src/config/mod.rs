@@ -44,6 +44,9 @@ pub struct Run {
     pub attachment: Option<Attachment>,
 }
 
+/// How many descriptors bringing a session up takes at most, with some to spare.
+const DESCRIPTORS: usize = 128;
+
 /// What was typed, as far as it needs checking.
 pub struct RunInput {
     /// `--netns`.
@@ -76,6 +79,9 @@ pub enum Error {
     /// The agent was not started by root.
     #[error("`agent {0}` needs root; run it with sudo")]
     NotRoot(&'static str),
+    /// Too few descriptors are free.
+    #[error("a session needs {DESCRIPTORS} free file descriptors; raise the limit: `ulimit -n 1024`")]
+    Descriptors(#[source] std::io::Error),
     /// The name of the session is not valid.
     #[error("cannot use this name for a session")]
     Name(#[source] crate::sandbox::name::Invalid),
@@ -122,6 +128,7 @@ pub enum Error {
 /// The first thing that is wrong, and what to do about it.
 pub fn run(input: RunInput) -> Result<Run, Error> {
     require_root("run")?;
+    require_descriptors()?;
     let name = input.name.parse().map_err(Error::Name)?;
     let (user, environment) = invoker::invoker(input.user.as_deref())?;
     let ca = authority::authority(input.ca_cert.as_deref(), input.ca_key.as_deref())?;
@@ -140,6 +147,16 @@ pub fn run(input: RunInput) -> Result<Run, Error> {
 /// [`Error::NotRoot`].
 pub fn require_root(command: &'static str) -> Result<(), Error> {
     if nix::unistd::geteuid().is_root() { Ok(()) } else { Err(Error::NotRoot(command)) }
+}
+
+/// Whether this process may open what a session needs. Asked before anything is made: what fails for want of a
+/// descriptor later on may be its removal.
+///
+/// # Errors
+/// [`Error::Descriptors`].
+fn require_descriptors() -> Result<(), Error> {
+    let opened: std::io::Result<Vec<fs::File>> = (0..DESCRIPTORS).map(|_| fs::File::open("/dev/null")).collect();
+    opened.map(drop).map_err(Error::Descriptors)
 }
 
 /// Whether a program of this name is on the search path.

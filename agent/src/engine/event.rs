@@ -79,6 +79,15 @@ pub enum Event {
         /// Whether the server's certificate was found good.
         verified: bool,
     },
+    /// The server's certificate was not accepted; the child is shown one with the same defect.
+    CertificateRejected {
+        /// The connection.
+        connection: ConnectionId,
+        /// The name it was judged for.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A connection's bytes are forwarded unread.
     Relayed {
         /// The connection.

@@ -6,6 +6,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::{Flock, FlockArg};
 use nix::mount::{MntFlags, umount2};
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,11 @@ pub enum Record {
         /// Where.
         path: PathBuf,
     },
+    /// A directory that several sessions may need: the last that names it removes it, if it is empty by then.
+    SharedDir {
+        /// Where.
+        path: PathBuf,
+    },
     /// A name in `/run/netns`.
     Netns {
         /// Where.
@@ -48,12 +54,13 @@ pub enum Record {
 }
 
 impl Record {
-    /// Removes the thing, if it is still there.
-    fn remove(&self) -> Result<(), Error> {
+    /// Removes the thing, if it is still there, on behalf of the session in `directory`.
+    fn remove(&self, directory: &Path) -> Result<(), Error> {
         match self {
             Self::Tree { path } => absent(fs::remove_dir_all(path)).map_err(Error::file("remove", path)),
             Self::Tmpfs { path } => tmpfs::remove(path),
             Self::EmptyDir { path } => unless_in_use(fs::remove_dir(path)).map_err(Error::file("remove", path)),
+            Self::SharedDir { path } => remove_shared(directory, path),
             Self::Netns { path } => netns::unpublish(path),
             Self::Cgroup { path } => cgroup::remove(path),
             Self::Bpffs { path } => unmount_if_empty(path),
@@ -89,6 +96,20 @@ impl Journal {
         self.file.write_all(&line).map_err(|error| self.failed(error))
     }
 
+    /// Records a directory that is about to be made if it is missing, or that another session has made: whichever of them
+    /// ends last removes it. A directory that was there before any session is nobody's to remove.
+    ///
+    /// # Errors
+    /// As [`Journal::record`].
+    pub fn record_shared(&mut self, path: &Path) -> Result<(), Error> {
+        let directory = self.path.parent().unwrap_or(Path::new(".")).to_owned();
+        let _locked = lock_shared(&directory)?;
+        if path.exists() && !named_by_others(&directory, path) {
+            return Ok(());
+        }
+        self.record(&Record::SharedDir { path: path.to_owned() })
+    }
+
     fn failed(&self, source: io::Error) -> Error {
         Error::file("write journal", &self.path)(source)
     }
@@ -98,15 +119,44 @@ impl Journal {
 /// returns them all.
 #[must_use]
 pub fn undo(directory: &Path) -> Vec<Error> {
+    match read(directory) {
+        Ok(records) => records.iter().rev().filter_map(|record| record.remove(directory).err()).collect(),
+        Err(error) => vec![error],
+    }
+}
+
+/// The records of a session's journal; none if it has none.
+fn read(directory: &Path) -> Result<Vec<Record>, Error> {
     let path = directory.join("journal");
     let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
-        Err(error) => return vec![Error::file("read journal", &path)(error)],
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        text => text.map_err(Error::file("read journal", &path))?,
     };
     // A last line cut short by a crash was never acted upon: records come before the things.
-    let records: Vec<Record> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    records.iter().rev().filter_map(|record| record.remove().err()).collect()
+    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+}
+
+/// Held while sessions agree on who removes what they share: a lock on the directory that all sessions are in.
+fn lock_shared(directory: &Path) -> Result<Flock<File>, Error> {
+    let parent = directory.parent().unwrap_or(Path::new("."));
+    let file = File::open(parent).map_err(Error::file("open", parent))?;
+    Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| Error::file_errno("lock", parent)(errno))
+}
+
+/// Whether the journal of a session other than the one in `directory` names a shared directory.
+fn named_by_others(directory: &Path, shared: &Path) -> bool {
+    let sessions = directory.parent().and_then(|parent| fs::read_dir(parent).ok()).into_iter().flatten().flatten();
+    let others = sessions.map(|session| session.path()).filter(|other| other != directory);
+    let names = |record: &Record| matches!(record, Record::SharedDir { path } if path == shared);
+    others.filter_map(|other| read(&other).ok()).flatten().any(|record| names(&record))
+}
+
+fn remove_shared(directory: &Path, path: &Path) -> Result<(), Error> {
+    let _locked = lock_shared(directory)?;
+    if named_by_others(directory, path) {
+        return Ok(());
+    }
+    unless_in_use(fs::remove_dir(path)).map_err(Error::file("remove", path))
 }
 
 fn absent(result: io::Result<()>) -> io::Result<()> {
@@ -161,6 +211,32 @@ mod tests {
         fs::write(root.join("journal"), fs::read_to_string(root.join("journal")).unwrap() + "{\"made\":\"tr").unwrap();
         assert!(undo(&root).is_empty());
         assert!(!outer.exists());
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn what_sessions_share_goes_with_the_last_of_them() {
+        let root = std::env::temp_dir().join(format!("agent-journal-shared-{}", std::process::id()));
+        let (first, second, shared) = (root.join("first"), root.join("second"), root.join("shared"));
+        for session in [&first, &second] {
+            fs::create_dir_all(session).unwrap();
+            Journal::open(session).unwrap().record_shared(&shared).unwrap();
+            fs::create_dir_all(&shared).unwrap();
+        }
+        assert!(undo(&first).is_empty() && shared.exists());
+        fs::remove_dir_all(&first).unwrap();
+        assert!(undo(&second).is_empty() && !shared.exists());
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn a_directory_that_was_there_before_is_nobodys_to_remove() {
+        let root = std::env::temp_dir().join(format!("agent-journal-before-{}", std::process::id()));
+        let (session, theirs) = (root.join("session"), root.join("theirs"));
+        fs::create_dir_all(&session).unwrap();
+        fs::create_dir_all(&theirs).unwrap();
+        Journal::open(&session).unwrap().record_shared(&theirs).unwrap();
+        assert!(undo(&session).is_empty() && theirs.exists());
         fs::remove_dir_all(root).unwrap();
     }
 

@@ -30,7 +30,10 @@ pub(crate) fn runtime() -> Vec<Package> {
         "libc6-dev",
         "nginx-light",
         "nghttp2-client",
+        "ca-certificates",
         "curl",
+        "diffutils",
+        "git",
         "libnss3-tools",
         "iproute2",
         "nftables",
@@ -39,6 +42,7 @@ pub(crate) fn runtime() -> Vec<Package> {
         "openssl",
         "procps",
         "util-linux",
+        "wget",
         "python3",
     ];
     let mut packages: Vec<Package> = plain.into_iter().map(Package::new).collect();

@@ -21,6 +21,10 @@ use crate::sandbox::session::User;
 
 /// A worker that died is replaced after this long; the listeners live on and clients queue.
 const RESPAWN: Duration = Duration::from_millis(100);
+/// One that dies again and again is replaced after twice as long each time, up to this.
+const RESPAWN_MAX: Duration = Duration::from_secs(5);
+/// A worker that has lived this long counts as sound.
+const SOUND: Duration = Duration::from_secs(10);
 /// How long open connections may take to finish after the last process of the session has ended.
 const DRAIN: Duration = Duration::from_secs(5);
 /// How long a worker may take to say that it is ready.
@@ -52,7 +56,7 @@ impl Starting {
     /// Gives the worker what it needs.
     pub(super) fn hand_over(self, settings: Settings, sandbox: &Sandbox, log: File) -> anyhow::Result<Worker> {
         send(&self.socket, &settings, sandbox)?;
-        Ok(Worker { alive: Some(self), died: None, settings, log })
+        Ok(Worker { alive: Some(self), since: Instant::now(), patience: RESPAWN / 2, settings, log })
     }
 }
 
@@ -87,7 +91,10 @@ fn worker_user() -> anyhow::Result<User> {
 /// The worker of a session, or the gap between two.
 pub(super) struct Worker {
     alive: Option<Starting>,
-    died: Option<Instant>,
+    /// Since when it has been alive, or dead.
+    since: Instant,
+    /// How long the next one is waited with.
+    patience: Duration,
     settings: Settings,
     log: File,
 }
@@ -105,15 +112,16 @@ impl Worker {
         let Some(alive) = &mut self.alive else { return Ok(()) };
         if let Some(status) = alive.process.try_wait().context("cannot wait for the worker")? {
             tracing::error!(%status, "the worker died");
+            self.patience = if self.since.elapsed() > SOUND { RESPAWN } else { RESPAWN_MAX.min(self.patience * 2) };
             self.alive = None;
-            self.died = Some(Instant::now());
+            self.since = Instant::now();
         }
         Ok(())
     }
 
     /// How long until another worker is to be started, if one is.
     pub(super) fn respawn_in(&self) -> Option<Duration> {
-        self.died.map(|died| (died + RESPAWN).saturating_duration_since(Instant::now()))
+        self.alive.is_none().then(|| self.patience.saturating_sub(self.since.elapsed()))
     }
 
     /// Starts another worker if it is time.
@@ -127,7 +135,7 @@ impl Worker {
             tracing::error!(%error, "a new worker did not take its settings");
         }
         self.alive = Some(starting);
-        self.died = None;
+        self.since = Instant::now();
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use tokio_rustls::client::TlsStream;
 use super::leaves::Wanted;
 use super::unusable;
 use super::verify::{Deferred, Roots};
+use crate::engine::event::Event;
 use crate::proxy::connection::Connection;
 use crate::proxy::dial::dial;
 use crate::proxy::error::{Error, Kind, Side};
@@ -69,7 +70,12 @@ impl Target {
             Ok(Err(error)) => return Err(Error::io(Side::Upstream, peer, error)),
             Err(_) => return Err(Error::new(Side::Upstream, Kind::TimedOut, peer)),
         };
-        let verified = tls.roots.trust(stream.get_ref().1.peer_certificates().unwrap_or_default(), &self.name).await;
+        let judged = tls.roots.judge(stream.get_ref().1.peer_certificates().unwrap_or_default(), &self.name).await;
+        let verified = judged.is_ok();
+        if let Err(reason) = judged {
+            let name = self.name.to_str().into_owned();
+            connection.emit(Event::CertificateRejected { connection: connection.id, name, reason });
+        }
         if self.verified && !verified {
             return Err(Error::new(Side::Upstream, Kind::Tls, peer).because("its certificate is no longer good"));
         }

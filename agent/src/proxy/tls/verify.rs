@@ -23,13 +23,17 @@ impl Roots {
         Self { provider, extra, verifier: OnceCell::const_new() }
     }
 
-    /// Whether `chain`, leaf first, proves that its holder is `name`. A handshake must have proved that the server
-    /// holds it.
-    pub(crate) async fn trust(&self, chain: &[CertificateDer<'_>], name: &ServerName<'_>) -> bool {
+    /// Judges whether `chain`, leaf first, proves that its holder is `name`. A handshake must have proved that the
+    /// server holds it.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) async fn judge(&self, chain: &[CertificateDer<'_>], name: &ServerName<'_>) -> Result<(), String> {
         let verifier = self.verifier.get_or_init(async || self.load().await).await;
-        let (Some(verifier), Some((leaf, rest))) = (verifier, chain.split_first()) else { return false };
+        let verifier = verifier.as_ref().ok_or("there are no roots to judge it by")?;
+        let (leaf, rest) = chain.split_first().ok_or("there is none")?;
         let judged = verifier.verify_server_cert(leaf, rest, name, &[], UnixTime::now());
-        judged.inspect_err(|error| tracing::debug!(?name, %error, "server certificate not accepted")).is_ok()
+        judged.map(drop).map_err(|error| error.to_string())
     }
 
     async fn load(&self) -> Option<Arc<WebPkiServerVerifier>> {

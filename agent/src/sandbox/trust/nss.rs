@@ -27,13 +27,16 @@ impl Databases {
         if existing.is_empty() { Self(vec![user.home.join(IF_NONE)]) } else { Self(existing) }
     }
 
-    /// Directories that will be made for there to be something to mount over, outermost first.
+    /// The databases' directories and those that they are in, below the home directory, outermost first: what has to be
+    /// there for there to be something to mount over.
     #[must_use]
-    pub fn missing_directories(&self) -> Vec<PathBuf> {
+    pub fn directories(&self, user: &User) -> Vec<PathBuf> {
         let ancestors = self.0.iter().flat_map(|place| place.ancestors());
-        let mut missing: Vec<PathBuf> = ancestors.filter(|path| !path.exists()).map(Path::to_owned).collect();
-        missing.sort();
-        missing
+        let mut directories: Vec<PathBuf> =
+            ancestors.filter(|path| path.starts_with(&user.home) && *path != user.home).map(Path::to_owned).collect();
+        directories.sort();
+        directories.dedup();
+        directories
     }
 
     /// Copies each database below `directory`, or makes one, and adds the authority. All of it happens as the user, who
