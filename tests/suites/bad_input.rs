@@ -35,7 +35,7 @@ fn a_name_that_is_no_file_name_is_refused() {
         let agent = lab.agent().named(name);
         // `--netns=NAME`, so that clap does not read the name as an option.
         let output = agent.spawn(&["true"]).finish();
-        output.assert_status(125).assert_stderr("netns");
+        output.assert_status(125).assert_stderr("cannot use this name for a session");
     }
 }
 

@@ -1,6 +1,8 @@
 //! Everything a developer or CI runs, as `cargo xtask COMMAND`. It only starts other programs and reads source files;
 //! nothing of the product is in here, so that it compiles before `setup` has installed what the product needs.
 
+#![allow(clippy::disallowed_methods, reason = "this program runs others, as the environment tells it")]
+
 mod build;
 mod ci;
 mod setup;

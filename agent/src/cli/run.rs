@@ -12,7 +12,7 @@ use crate::engine::policy::Mode;
 #[derive(Args)]
 pub(super) struct RunArgs {
     /// Name of the session and of its network namespace
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     netns: String,
     /// What is allowed
     #[arg(long, value_enum, default_value_t = ModeArg::Observe)]

@@ -63,8 +63,8 @@ fn fill(copy: &Path, place: &Path, user: &User) -> Result<(), Error> {
         return run(as_user("mkdir", user).args(["-p", "--"]).arg(place));
     }
     let files = ["cert9.db", "key4.db", "pkcs11.txt"].map(|file| place.join(file));
-    let existing = files.iter().filter(|file| file.exists());
-    existing.map(|file| run(as_user("cp", user).arg("--").arg(file).arg(copy))).collect()
+    let mut existing = files.iter().filter(|file| file.exists());
+    existing.try_for_each(|file| run(as_user("cp", user).arg("--").arg(file).arg(copy)))
 }
 
 /// `-t C,,`: trusted to issue server certificates, nothing else. A database that is not there is made, without a
