@@ -154,7 +154,7 @@ fn proxy_config(settings: Settings, max_connections: usize) -> proxy::Config {
         ca: settings.ca,
         upstream_roots: settings.upstream_roots.into_iter().map(Into::into).collect(),
         connect_timeout: Duration::from_secs(30),
-        sniff_timeout: Duration::from_secs(3),
+        sniff_timeout: Duration::from_secs(1),
         handshake_timeout: Duration::from_secs(30),
         max_connections,
     }

@@ -8,13 +8,18 @@
     reason = "a measurement prints, fails where it fails, and rounds"
 )]
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use aya::programs::loaded_programs;
+use agent_common::maps::{CONFIG, Config, PortAction, address, mac};
+use agent_common::packet::{ACK, SYN};
+use aya::programs::{SchedClassifier, TestRun as _, TestRunOptions, loaded_programs};
 use aya::sys::{Stats, enable_stats};
+use aya::{Ebpf, EbpfLoader};
 use nix::time::{ClockId, clock_gettime};
+use tests::frames::{CHILD_MAC, V4, tcp};
 use tests::procfs::status_of;
-use tests::{Lab, Output, Session, eventually};
+use tests::{Lab, Output, Session, eventually, tools};
 
 /// How often each thing is measured.
 const ROUNDS: usize = 5;
@@ -33,7 +38,8 @@ fn main() {
     let big = std::fs::File::create(format!("{}/big", lab.www("origin.test"))).unwrap();
     big.set_len(BULK).unwrap();
     println!("{:<46} {:>12} {:>12} {:>12}", "", "median", "least", "most");
-    starts(&lab);
+    starts(&lab, "tcx");
+    starts(&lab, "clsact");
     let mut session = lab.agent().up();
     memory(&mut session);
     requests(&lab, &session);
@@ -41,6 +47,7 @@ fn main() {
     bulk(&lab, &session);
     programs(&session);
     session.down();
+    packets();
 }
 
 /// A clock that all processes of this machine share.
@@ -49,24 +56,22 @@ fn now() -> Duration {
 }
 
 /// From before `agent run` is executed to the command's first instruction, and from its last to the agent's end.
-fn starts(lab: &Lab) {
+fn starts(lab: &Lab, attachment: &str) {
     let this = std::env::current_exe().unwrap();
     let (mut start, mut up, mut end) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..STARTS {
-        let agent = lab.agent();
+        let agent = lab.agent().args(&["--tc", attachment]);
         let before = now();
-        let running = agent.spawn(&[this.to_str().unwrap(), "now"]);
-        let output = running.finish();
+        let output = agent.spawn(&[this.to_str().unwrap(), "now"]).finish();
         let after = now();
-        let first: u64 = output.ok().trim().parse().unwrap();
-        let first = Duration::from_nanos(first);
+        let first = Duration::from_nanos(output.ok().trim().parse().unwrap());
         start.push(millis(first - before));
         end.push(millis(after - first));
         up.extend(brought_up(&agent.log()));
     }
-    print("agent run to the command's first instruction", "ms", &mut start);
+    print(&format!("agent run to the command's start ({attachment})"), "ms", &mut start);
     print("  of which namespaces, links and programs", "ms", &mut up);
-    print("command's end to agent's end", "ms", &mut end);
+    print("  command's end to agent's end", "ms", &mut end);
 }
 
 /// What the agent's log says about bringing the sandbox up, in milliseconds.
@@ -132,8 +137,8 @@ fn compare(what: &str, lab: &Lab, session: &Session<'_>, args: &[&str], read: im
     println!("  {:<44} {:>12.2}", "ratio of the medians", median(&through) / median(&direct));
 }
 
-/// Nanoseconds per run of each program while a bulk transfer and short requests pass. The kernel's own bookkeeping for
-/// this is part of the figure.
+/// Nanoseconds per run of each program while a bulk transfer and short requests pass: cold caches, interrupts and the
+/// kernel's own bookkeeping for this are part of the figure.
 fn programs(session: &Session<'_>) {
     let counted = enable_stats(Stats::RunTime).unwrap();
     let before = run_times();
@@ -148,8 +153,42 @@ fn programs(session: &Session<'_>) {
         };
         let ((time0, count0), (time1, count1)) = (total(&before), total(&after));
         let runs = (count1 - count0).max(1);
-        print(&format!("nanoseconds per run, {name} ({runs} runs)"), "ns", &mut [(time1 - time0) as f64 / runs as f64]);
+        print(&format!("{name} under load ({runs} runs)"), "ns", &mut [(time1 - time0) as f64 / runs as f64]);
     }
+}
+
+/// Nanoseconds per packet of an open connection, from `BPF_PROG_TEST_RUN`: the programs alone, and the kernel's loop.
+fn packets() {
+    let config = Config {
+        child4: address(Ipv4Addr::new(10, 200, 1, 2).into()),
+        child_mac: mac(CHILD_MAC),
+        default_port: PortAction::Relay as u8,
+        ..Config::UNSET
+    };
+    let mut loader = EbpfLoader::new();
+    let mut ebpf = loader.override_global(CONFIG, &config, true).load(&tools::ebpf_object()).unwrap();
+    let server = V4::to(Ipv4Addr::new(192, 0, 2, 1), 6);
+    let reply = V4 { src: server.dst, dst: server.src, ..server.clone() };
+    let open = server.frame(&tcp(5000, 443, 1, SYN, &[]));
+    let data = server.frame(&tcp(5000, 443, 2, ACK, &[0; 1000]));
+    let answer = reply.frame(&tcp(443, 5000, 2, ACK, &[0; 1000]));
+    for name in ["client_in", "client_out"] {
+        classifier(&mut ebpf, name).load().unwrap();
+    }
+    run(&mut ebpf, "client_in", &open, 1);
+    for (name, frame) in [("client_in", &data), ("client_out", &answer)] {
+        let mut figures: Vec<f64> = (0..ROUNDS).map(|_| run(&mut ebpf, name, frame, 1_000_000)).collect();
+        print(&format!("{name} per packet"), "ns", &mut figures);
+    }
+}
+
+fn run(ebpf: &mut Ebpf, name: &str, frame: &[u8], repeat: u32) -> f64 {
+    let options = TestRunOptions { data_in: Some(frame), repeat, ..TestRunOptions::new() };
+    classifier(ebpf, name).test_run(options).unwrap().duration.as_nanos() as f64
+}
+
+fn classifier<'a>(ebpf: &'a mut Ebpf, name: &str) -> &'a mut SchedClassifier {
+    ebpf.program_mut(name).unwrap().try_into().unwrap()
 }
 
 /// Name, nanoseconds and runs of every program.
