@@ -14,8 +14,10 @@ pub(crate) struct Size {
     pub(crate) bytes: u64,
 }
 
-/// The longest headers that are read: Ethernet, IPv6, TCP.
-const HEADERS: u32 = 14 + 40 + 20;
+/// The headers of TCP over IPv4: less than this in the linear part of a packet is not what a TCP stack sends.
+const LEAST: usize = 14 + 20 + 20;
+/// The longest headers that are read: those of TCP over IPv6.
+const MOST: u32 = 14 + 40 + 20;
 
 /// A frame and what the kernel knows about it.
 pub(crate) struct Frame<'a> {
@@ -23,14 +25,14 @@ pub(crate) struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// The frame of a program's run. Headers that lie outside the linear part of the packet are moved into it; what the
-    /// stack itself sends has them there.
+    /// The frame of a program's run. If its headers lie outside the linear part of the packet, they are moved into it.
+    /// That copies, so it is not done for what TCP stacks send, whose headers are there and whose data is not.
     #[inline(always)]
     pub(crate) fn new(ctx: &'a TcContext) -> Self {
         let linear = ctx.data_end().wrapping_sub(ctx.data());
-        if linear < HEADERS as usize && ctx.len() as usize > linear {
+        if linear < LEAST && ctx.len() as usize > linear {
             // Where that fails, the loads below do: the frame counts as malformed.
-            let _moved: bool = ctx.pull_data(HEADERS.min(ctx.len())).is_ok();
+            let _moved: bool = ctx.pull_data(MOST.min(ctx.len())).is_ok();
         }
         Self { ctx }
     }

@@ -12,7 +12,7 @@ use super::io::Io;
 use crate::engine::event::Event;
 use crate::engine::policy::{ConnFacts, ConnPermit, ConnVerdict, Content};
 
-const BUFFER: usize = 32 * 1024;
+const BUFFER: usize = 128 * 1024;
 
 /// Forwards `downstream` to its original destination if the policy permits.
 pub(crate) async fn relay(connection: &Arc<Connection>, downstream: impl Io, content: Content) -> Result<(), Error> {
