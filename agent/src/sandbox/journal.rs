@@ -36,6 +36,11 @@ pub enum Record {
         /// Where.
         path: PathBuf,
     },
+    /// Something shared that this session no longer needs. Only whoever needs it counts for whether it stays.
+    Released {
+        /// What.
+        shared: Box<Self>,
+    },
     /// A name in `/run/netns`.
     Netns {
         /// Where.
@@ -46,7 +51,8 @@ pub enum Record {
         /// Where.
         path: PathBuf,
     },
-    /// A BPF file system that was not mounted before; unmounted only if nothing is pinned in it by then.
+    /// A BPF file system that was not mounted before any session: the last that names it unmounts it, if nothing is
+    /// pinned in it by then.
     Bpffs {
         /// Where.
         path: PathBuf,
@@ -60,11 +66,21 @@ impl Record {
             Self::Tree { path } => absent(fs::remove_dir_all(path)).map_err(Error::file("remove", path)),
             Self::Tmpfs { path } => tmpfs::remove(path),
             Self::EmptyDir { path } => unless_in_use(fs::remove_dir(path)).map_err(Error::file("remove", path)),
-            Self::SharedDir { path } => remove_shared(directory, path),
+            Self::SharedDir { path } => self
+                .unless_shared(directory, || unless_in_use(fs::remove_dir(path)).map_err(Error::file("remove", path))),
+            Self::Released { .. } => Ok(()),
             Self::Netns { path } => netns::unpublish(path),
             Self::Cgroup { path } => cgroup::remove(path),
-            Self::Bpffs { path } => unmount_if_empty(path),
+            Self::Bpffs { path } => self.unless_shared(directory, || unmount_if_empty(path)),
         }
+    }
+
+    /// Does what `remove` does, if no other session needs the same thing.
+    fn unless_shared(&self, directory: &Path, remove: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
+        let _locked = lock_shared(directory)?;
+        // Said first: of two sessions that end together, one must be the last.
+        Journal::open(directory)?.record(&Self::Released { shared: Box::new(self.clone()) })?;
+        if needed_by_others(directory, self) { Ok(()) } else { remove() }
     }
 }
 
@@ -96,18 +112,18 @@ impl Journal {
         self.file.write_all(&line).map_err(|error| self.failed(error))
     }
 
-    /// Records a directory that is about to be made if it is missing, or that another session has made: whichever of them
-    /// ends last removes it. A directory that was there before any session is nobody's to remove.
+    /// Records a thing that is about to be made if it is missing, or that another session has made: whichever of them
+    /// ends last removes it. What was there before any session is nobody's to remove.
     ///
     /// # Errors
     /// As [`Journal::record`].
-    pub fn record_shared(&mut self, path: &Path) -> Result<(), Error> {
+    pub fn record_shared(&mut self, record: &Record, exists: impl FnOnce() -> bool) -> Result<(), Error> {
         let directory = self.path.parent().unwrap_or(Path::new(".")).to_owned();
         let _locked = lock_shared(&directory)?;
-        if path.exists() && !named_by_others(&directory, path) {
+        if exists() && !needed_by_others(&directory, record) {
             return Ok(());
         }
-        self.record(&Record::SharedDir { path: path.to_owned() })
+        self.record(record)
     }
 
     fn failed(&self, source: io::Error) -> Error {
@@ -143,20 +159,13 @@ fn lock_shared(directory: &Path) -> Result<Flock<File>, Error> {
     Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| Error::file_errno("lock", parent)(errno))
 }
 
-/// Whether the journal of a session other than the one in `directory` names a shared directory.
-fn named_by_others(directory: &Path, shared: &Path) -> bool {
+/// Whether the journal of a session other than the one in `directory` names the same thing and has not released it.
+fn needed_by_others(directory: &Path, shared: &Record) -> bool {
     let sessions = directory.parent().and_then(|parent| fs::read_dir(parent).ok()).into_iter().flatten().flatten();
     let others = sessions.map(|session| session.path()).filter(|other| other != directory);
-    let names = |record: &Record| matches!(record, Record::SharedDir { path } if path == shared);
-    others.filter_map(|other| read(&other).ok()).flatten().any(|record| names(&record))
-}
-
-fn remove_shared(directory: &Path, path: &Path) -> Result<(), Error> {
-    let _locked = lock_shared(directory)?;
-    if named_by_others(directory, path) {
-        return Ok(());
-    }
-    unless_in_use(fs::remove_dir(path)).map_err(Error::file("remove", path))
+    let released = Record::Released { shared: Box::new(shared.clone()) };
+    let needs = |records: &Vec<Record>| records.contains(shared) && !records.contains(&released);
+    others.filter_map(|other| read(&other).ok()).any(|records| needs(&records))
 }
 
 fn absent(result: io::Result<()>) -> io::Result<()> {
@@ -220,11 +229,12 @@ mod tests {
         let (first, second, shared) = (root.join("first"), root.join("second"), root.join("shared"));
         for session in [&first, &second] {
             fs::create_dir_all(session).unwrap();
-            Journal::open(session).unwrap().record_shared(&shared).unwrap();
+            let record = Record::SharedDir { path: shared.clone() };
+            Journal::open(session).unwrap().record_shared(&record, || shared.exists()).unwrap();
             fs::create_dir_all(&shared).unwrap();
         }
         assert!(undo(&first).is_empty() && shared.exists());
-        fs::remove_dir_all(&first).unwrap();
+        // The first's own directory is still there: its last step has not been taken.
         assert!(undo(&second).is_empty() && !shared.exists());
         fs::remove_dir_all(root).unwrap();
     }
@@ -235,7 +245,8 @@ mod tests {
         let (session, theirs) = (root.join("session"), root.join("theirs"));
         fs::create_dir_all(&session).unwrap();
         fs::create_dir_all(&theirs).unwrap();
-        Journal::open(&session).unwrap().record_shared(&theirs).unwrap();
+        let record = Record::SharedDir { path: theirs.clone() };
+        Journal::open(&session).unwrap().record_shared(&record, || theirs.exists()).unwrap();
         assert!(undo(&session).is_empty() && theirs.exists());
         fs::remove_dir_all(root).unwrap();
     }

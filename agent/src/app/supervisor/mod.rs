@@ -182,8 +182,8 @@ impl Running {
 
 /// Pins the maps; mounts the BPF file system if nobody has.
 fn pin(session: &mut Session, sandbox: &Sandbox) -> anyhow::Result<std::path::PathBuf> {
+    session.journal.record_shared(&Record::Bpffs { path: pins::BPFFS.into() }, pins::is_mounted)?;
     if !pins::is_mounted() {
-        session.journal.record(&Record::Bpffs { path: pins::BPFFS.into() })?;
         pins::mount_bpffs()?;
     }
     let maps = pins::directory(session.name.as_str());
