@@ -36,7 +36,9 @@ impl Leftovers {
     pub fn of_running(name: &str) -> Self {
         let lock = fs::read_to_string(Path::new("/run/agent").join(name).join("lock")).unwrap();
         let supervisor = Pid::from_raw(lock.trim().parse().unwrap());
-        let flows = MapInfo::from_pin(Path::new(BPF).join(name).join("FLOWS")).unwrap().id();
+        // As the supervisor sees it, which may be in a mount namespace of its own.
+        let pin = format!("/proc/{supervisor}/root{BPF}/{name}/FLOWS");
+        let flows = MapInfo::from_pin(pin).unwrap().id();
         let users = loaded_programs().flatten().filter_map(|program| Some((program.id(), program.map_ids().ok()??)));
         let users: Vec<(u32, Vec<u32>)> = users.filter(|(_, maps)| maps.contains(&flows)).collect();
         let mut maps: Vec<u32> = users.iter().flat_map(|(_, maps)| maps.clone()).collect();
