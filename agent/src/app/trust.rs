@@ -39,7 +39,7 @@ impl NssDatabases {
         let databases = nss::Databases::of(user);
         for path in databases.directories(user) {
             let record = Record::SharedDir { path: path.clone() };
-            session.journal.record_shared(&record, || path.exists())?;
+            drop(session.journal.record_shared(&record, || path.exists())?);
         }
         let (directory, ca, user) = (directory.to_owned(), ca.to_owned(), user.clone());
         Ok(Self(Some(std::thread::spawn(move || databases.prepare(&directory, &ca, &user)))))

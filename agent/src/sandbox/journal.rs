@@ -113,17 +113,18 @@ impl Journal {
     }
 
     /// Records a thing that is about to be made if it is missing, or that another session has made: whichever of them
-    /// ends last removes it. What was there before any session is nobody's to remove.
+    /// ends last removes it. What was there before any session is nobody's to remove. No other session records, makes or
+    /// removes anything shared while the returned lock is held.
     ///
     /// # Errors
     /// As [`Journal::record`].
-    pub fn record_shared(&mut self, record: &Record, exists: impl FnOnce() -> bool) -> Result<(), Error> {
+    pub fn record_shared(&mut self, record: &Record, exists: impl FnOnce() -> bool) -> Result<Flock<File>, Error> {
         let directory = self.path.parent().unwrap_or(Path::new(".")).to_owned();
-        let _locked = lock_shared(&directory)?;
-        if exists() && !needed_by_others(&directory, record) {
-            return Ok(());
+        let locked = lock_shared(&directory)?;
+        if !exists() || needed_by_others(&directory, record) {
+            self.record(record)?;
         }
-        self.record(record)
+        Ok(locked)
     }
 
     fn failed(&self, source: io::Error) -> Error {
@@ -230,7 +231,7 @@ mod tests {
         for session in [&first, &second] {
             fs::create_dir_all(session).unwrap();
             let record = Record::SharedDir { path: shared.clone() };
-            Journal::open(session).unwrap().record_shared(&record, || shared.exists()).unwrap();
+            Journal::open(session).unwrap().record_shared(&record, || shared.exists()).map(drop).unwrap();
             fs::create_dir_all(&shared).unwrap();
         }
         assert!(undo(&first).is_empty() && shared.exists());
@@ -246,7 +247,7 @@ mod tests {
         fs::create_dir_all(&session).unwrap();
         fs::create_dir_all(&theirs).unwrap();
         let record = Record::SharedDir { path: theirs.clone() };
-        Journal::open(&session).unwrap().record_shared(&record, || theirs.exists()).unwrap();
+        Journal::open(&session).unwrap().record_shared(&record, || theirs.exists()).map(drop).unwrap();
         assert!(undo(&session).is_empty() && theirs.exists());
         fs::remove_dir_all(root).unwrap();
     }

@@ -182,10 +182,11 @@ impl Running {
 
 /// Pins the maps; mounts the BPF file system if nobody has.
 fn pin(session: &mut Session, sandbox: &Sandbox) -> anyhow::Result<std::path::PathBuf> {
-    session.journal.record_shared(&Record::Bpffs { path: pins::BPFFS.into() }, pins::is_mounted)?;
+    let locked = session.journal.record_shared(&Record::Bpffs { path: pins::BPFFS.into() }, pins::is_mounted)?;
     if !pins::is_mounted() {
         pins::mount_bpffs()?;
     }
+    drop(locked);
     let maps = pins::directory(session.name.as_str());
     if let Some(parent) = maps.parent() {
         session.journal.record(&Record::EmptyDir { path: parent.to_owned() })?;
