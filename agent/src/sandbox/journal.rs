@@ -56,6 +56,8 @@ pub enum Record {
     Bpffs {
         /// Where.
         path: PathBuf,
+        /// In which mount namespace, as `/proc/self/ns/mnt` names it.
+        namespace: PathBuf,
     },
 }
 
@@ -71,7 +73,7 @@ impl Record {
             Self::Released { .. } => Ok(()),
             Self::Netns { path } => netns::unpublish(path),
             Self::Cgroup { path } => cgroup::remove(path),
-            Self::Bpffs { path } => self.unless_shared(directory, || unmount_if_empty(path)),
+            Self::Bpffs { path, .. } => self.unless_shared(directory, || unmount_if_empty(path)),
         }
     }
 

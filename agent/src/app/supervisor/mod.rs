@@ -182,7 +182,9 @@ impl Running {
 
 /// Pins the maps; mounts the BPF file system if nobody has.
 fn pin(session: &mut Session, sandbox: &Sandbox) -> anyhow::Result<std::path::PathBuf> {
-    let locked = session.journal.record_shared(&Record::Bpffs { path: pins::BPFFS.into() }, pins::is_mounted)?;
+    let namespace = std::fs::read_link("/proc/self/ns/mnt").context("cannot name the mount namespace")?;
+    let bpffs = Record::Bpffs { path: pins::BPFFS.into(), namespace };
+    let locked = session.journal.record_shared(&bpffs, pins::is_mounted)?;
     if !pins::is_mounted() {
         pins::mount_bpffs()?;
     }
