@@ -80,7 +80,7 @@ pub enum Error {
     #[error("`agent {0}` needs root; run it with sudo")]
     NotRoot(&'static str),
     /// Too few descriptors are free.
-    #[error("a session needs {DESCRIPTORS} free file descriptors; raise the limit: `ulimit -n 1024`")]
+    #[error("a session needs {DESCRIPTORS} free file descriptors")]
     Descriptors(#[source] std::io::Error),
     /// The name of the session is not valid.
     #[error("cannot use this name for a session")]

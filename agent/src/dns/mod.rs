@@ -36,7 +36,8 @@ pub struct Config {
     pub timeout: Duration,
     /// How often to go through the resolvers.
     pub attempts: u32,
-    /// How many queries are forwarded at once, and how many TCP connections are served; what comes on top is refused.
+    /// How many queries are forwarded at once, a further one is answered SERVFAIL; and how many TCP connections are
+    /// served at once, a further one waits.
     pub max_in_flight: usize,
 }
 

@@ -47,6 +47,7 @@ fn main() {
     bulk(&lab, &session);
     programs(&session);
     session.down();
+    attachments(&lab);
     packets();
 }
 
@@ -120,9 +121,25 @@ fn bulk(lab: &Lab, session: &Session<'_>) {
     ];
     for (what, url, version) in ways {
         let args = ["curl", "-s", version, "-o", "/dev/null", "-w", "%{speed_download}", url];
-        let speed = |output: &Output| output.ok().parse::<f64>().unwrap() / f64::from(1 << 20);
-        compare(&format!("MiB per second, {what}"), lab, session, &args, speed);
+        compare(&format!("MiB per second, {what}"), lab, session, &args, megabytes_per_second);
     }
+}
+
+/// Relayed TCP, the least that is done with a packet, with the programs attached one way and the other.
+fn attachments(lab: &Lab) {
+    for attachment in ["tcx", "clsact"] {
+        let session = lab.agent().args(&["--tc", attachment]).up();
+        let args = ["curl", "-s", "-o", "/dev/null", "-w", "%{speed_download}", "http://origin.test:8080/big"];
+        let mut figures: Vec<f64> =
+            (0..ROUNDS).map(|_| megabytes_per_second(&session.exec_within(PATIENCE, &args))).collect();
+        print(&format!("MiB per second, relayed TCP ({attachment})"), "", &mut figures);
+        session.down();
+    }
+}
+
+/// The speed that curl was asked to write.
+fn megabytes_per_second(output: &Output) -> f64 {
+    output.ok().parse::<f64>().unwrap() / f64::from(1 << 20)
 }
 
 /// Measures a command in the session and on the host, turn by turn.
