@@ -11,8 +11,7 @@ use nix::unistd::chroot;
 use rtnetlink::Handle;
 
 use crate::ebpf::dataplane::{Attachment, Dataplane, Network};
-use crate::engine::policy::Mode;
-use crate::engine::policy::destination;
+use crate::engine::policy::{Mode, Policy, READ_PORTS, destination};
 use crate::sandbox::sockets::{self, Sockets};
 use crate::sandbox::{link, netns, sysctl};
 
@@ -56,10 +55,6 @@ pub(super) fn join<T>(thread: std::thread::JoinHandle<anyhow::Result<T>>) -> any
 fn load(mode: Mode) -> anyhow::Result<Dataplane> {
     unshare(CloneFlags::CLONE_FS).context("cannot give a thread a root directory of its own")?;
     chroot(NO_FILES).context("cannot change a thread's root directory")?;
-    let default_port = match mode {
-        Mode::Observe => PortAction::Relay,
-        Mode::Enforce => PortAction::Refuse,
-    };
     let config = Config {
         child4: maps::address(link::CHILD4.into()),
         child6: maps::address(link::CHILD6.into()),
@@ -67,7 +62,7 @@ fn load(mode: Mode) -> anyhow::Result<Dataplane> {
         gateway6: maps::address(link::GATEWAY6.into()),
         ifindex: link::GATEWAY_IFINDEX,
         child_mac: maps::mac(link::CHILD_MAC),
-        default_port: default_port as u8,
+        default_port: Policy { mode }.other_ports() as u8,
         pad: 0,
     };
     let mut dataplane = Dataplane::load(&config)?;
@@ -78,7 +73,7 @@ fn load(mode: Mode) -> anyhow::Result<Dataplane> {
         .collect();
     #[cfg(debug_assertions)]
     crate::ebpf::log::follow(&mut dataplane)?;
-    dataplane.set_policy(&[(80, PortAction::Intercept), (443, PortAction::Intercept)], &refused)?;
+    dataplane.set_policy(&READ_PORTS.map(|port| (port, PortAction::Intercept)), &refused)?;
     Ok(dataplane)
 }
 

@@ -10,7 +10,7 @@ use super::dial::dial;
 use super::error::{Error, Side};
 use super::io::Io;
 use crate::engine::event::Event;
-use crate::engine::policy::{ConnFacts, ConnPermit, ConnVerdict, Content};
+use crate::engine::policy::{ConnPermit, Content};
 
 const BUFFER: usize = 128 * 1024;
 
@@ -18,7 +18,7 @@ const BUFFER: usize = 128 * 1024;
 pub(crate) async fn relay(connection: &Arc<Connection>, downstream: impl Io, content: Content) -> Result<(), Error> {
     let Some(permit) = permit(connection, content) else { return Ok(()) };
     let upstream = dial(connection).await.inspect_err(|_| connection.downstream.reset())?;
-    join(connection, &permit, downstream, upstream).await
+    join(connection, permit, content, downstream, upstream).await
 }
 
 /// Forwards between two open streams if the policy permits.
@@ -28,7 +28,7 @@ pub(crate) async fn relay_to(
     upstream: impl Io,
 ) -> Result<(), Error> {
     let Some(permit) = permit(connection, Content::Other) else { return Ok(()) };
-    join(connection, &permit, downstream, upstream).await
+    join(connection, permit, Content::Other, downstream, upstream).await
 }
 
 /// Copies both ways until both directions have ended; returns the bytes from and to the child. If either side fails,
@@ -47,23 +47,21 @@ pub(crate) async fn copy(
 }
 
 fn permit(connection: &Connection, content: Content) -> Option<ConnPermit> {
-    match connection.proxy.policy.decide_connection(&ConnFacts { content }) {
-        ConnVerdict::Relay(permit) => Some(permit),
-        ConnVerdict::Intercept => None,
-        ConnVerdict::Refuse(reason) => {
-            connection.emit(Event::RelayRefused { connection: connection.id, reason });
-            connection.reset();
-            None
-        }
+    let permit = connection.proxy.policy.permit_relay(content);
+    if permit.is_none() {
+        connection.emit(Event::RelayRefused { connection: connection.id, reason: content.name() });
+        connection.reset();
     }
+    permit
 }
 
 async fn join(
     connection: &Connection,
-    permit: &ConnPermit,
+    _: ConnPermit,
+    content: Content,
     downstream: impl Io,
     upstream: impl Io,
 ) -> Result<(), Error> {
-    connection.emit(Event::Relayed { connection: connection.id, reason: permit.reason() });
+    connection.emit(Event::Relayed { connection: connection.id, reason: content.name() });
     copy(connection, downstream, upstream).await.map(|_| ())
 }

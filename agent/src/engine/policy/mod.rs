@@ -3,9 +3,13 @@
 
 pub mod destination;
 
+use agent_common::maps::PortAction;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::http::RequestHead;
+
+/// The TCP ports that the proxy reads; others it forwards unread or the kernel refuses.
+pub const READ_PORTS: [u16; 2] = [80, 443];
 
 /// How strict the session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,50 +39,30 @@ pub struct Policy {
     pub mode: Mode,
 }
 
-/// What a connection carries, as far as is known.
+/// Why the bytes of a connection would be forwarded unread. What can be read always is: its exchanges are judged one by
+/// one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// Its bytes were not looked at: the kernel's verdict was to relay it.
+    /// They were not looked at: the kernel's verdict was to relay them.
     Unread,
-    /// TLS.
-    Tls,
-    /// HTTP/1 or HTTP/2.
-    Http,
-    /// Neither, or silence.
+    /// Neither TLS nor HTTP, or silence.
     Other,
 }
 
-/// What is known when a connection is judged.
-#[derive(Clone, Copy, Debug)]
-pub struct ConnFacts {
-    /// What it carries.
-    pub content: Content,
-}
-
-/// The judgement of a connection.
-#[derive(Debug)]
-pub enum ConnVerdict {
-    /// Read it; its exchanges are judged one by one.
-    Intercept,
-    /// Forward its bytes unread.
-    Relay(ConnPermit),
-    /// Reset it; the text says why it would have been relayed.
-    Refuse(&'static str),
+impl Content {
+    /// The reason as events give it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unread => "port",
+            Self::Other => "neither TLS nor HTTP",
+        }
+    }
 }
 
 /// Proof that the policy lets a connection's bytes pass unread.
 #[derive(Debug)]
-pub struct ConnPermit {
-    reason: &'static str,
-}
-
-impl ConnPermit {
-    /// Why the connection is relayed.
-    #[must_use]
-    pub const fn reason(&self) -> &'static str {
-        self.reason
-    }
-}
+pub struct ConnPermit(());
 
 /// The judgement of a request.
 #[derive(Debug)]
@@ -92,17 +76,21 @@ pub enum Verdict {
 pub struct Permit(());
 
 impl Policy {
-    /// Judges a connection.
+    /// Judges whether a connection may be relayed; `None` if it may not.
     #[must_use]
-    pub const fn decide_connection(&self, facts: &ConnFacts) -> ConnVerdict {
-        let reason = match facts.content {
-            Content::Tls | Content::Http => return ConnVerdict::Intercept,
-            Content::Unread => "port",
-            Content::Other => "neither TLS nor HTTP",
-        };
+    pub const fn permit_relay(&self, _content: Content) -> Option<ConnPermit> {
         match self.mode {
-            Mode::Observe => ConnVerdict::Relay(ConnPermit { reason }),
-            Mode::Enforce => ConnVerdict::Refuse(reason),
+            Mode::Observe => Some(ConnPermit(())),
+            Mode::Enforce => None,
+        }
+    }
+
+    /// What the kernel does with a TCP port that the policy says nothing else about.
+    #[must_use]
+    pub const fn other_ports(&self) -> PortAction {
+        match self.mode {
+            Mode::Observe => PortAction::Relay,
+            Mode::Enforce => PortAction::Refuse,
         }
     }
 
@@ -120,19 +108,14 @@ mod tests {
     #[test]
     fn only_observe_relays() {
         for content in [Content::Unread, Content::Other] {
-            let facts = ConnFacts { content };
-            assert!(matches!(Policy { mode: Mode::Observe }.decide_connection(&facts), ConnVerdict::Relay(_)));
-            assert!(matches!(Policy { mode: Mode::Enforce }.decide_connection(&facts), ConnVerdict::Refuse(_)));
+            assert!(Policy { mode: Mode::Observe }.permit_relay(content).is_some());
+            assert!(Policy { mode: Mode::Enforce }.permit_relay(content).is_none());
         }
     }
 
     #[test]
-    fn both_modes_intercept_what_they_can_read() {
-        for mode in [Mode::Observe, Mode::Enforce] {
-            for content in [Content::Tls, Content::Http] {
-                let verdict = Policy { mode }.decide_connection(&ConnFacts { content });
-                assert!(matches!(verdict, ConnVerdict::Intercept));
-            }
-        }
+    fn the_kernel_refuses_what_the_proxy_would_refuse() {
+        assert_eq!(Policy { mode: Mode::Observe }.other_ports(), PortAction::Relay);
+        assert_eq!(Policy { mode: Mode::Enforce }.other_ports(), PortAction::Refuse);
     }
 }
