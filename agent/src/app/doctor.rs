@@ -183,7 +183,7 @@ fn ipv6() -> Check {
 }
 
 fn worker_user() -> Check {
-    let user = config::invoker::system_user("agent").or_else(|_| config::invoker::system_user("nobody"));
+    let user = config::invoker::worker();
     let found = user.as_ref().map_or("none".into(), |user| format!("`{}` ({})", user.name, user.uid));
     check("worker user", user.is_ok(), found, Finding::Missing, "create one: `useradd --system agent`")
 }

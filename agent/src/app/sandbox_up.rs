@@ -6,17 +6,12 @@ use std::time::Instant;
 
 use agent_common::maps::{self, Config, PortAction};
 use anyhow::{Context as _, anyhow};
-use nix::sched::{CloneFlags, unshare};
-use nix::unistd::chroot;
 use rtnetlink::Handle;
 
 use crate::ebpf::dataplane::{Attachment, Dataplane, Network};
 use crate::engine::policy::{Mode, Policy, READ_PORTS, destination};
 use crate::sandbox::sockets::{self, Sockets};
 use crate::sandbox::{link, netns, sysctl};
-
-/// A directory that exists everywhere and has no `sys` in it.
-const NO_FILES: &str = "/proc/self/fdinfo";
 
 /// What a session lives on. Dropping it closes the session off.
 pub(super) struct Sandbox {
@@ -50,11 +45,7 @@ pub(super) fn join<T>(thread: std::thread::JoinHandle<anyhow::Result<T>>) -> any
     thread.join().map_err(|_panic| anyhow!("a thread that set the session up panicked"))?
 }
 
-/// Runs on a thread of its own, which gives up its view of the file system: aya would read the type information of the
-/// whole kernel (`/sys/kernel/btf/vmlinux`, 25 ms) before it asks whether it is wanted.
 fn load(mode: Mode) -> anyhow::Result<Dataplane> {
-    unshare(CloneFlags::CLONE_FS).context("cannot give a thread a root directory of its own")?;
-    chroot(NO_FILES).context("cannot change a thread's root directory")?;
     let config = Config {
         child4: maps::address(link::CHILD4.into()),
         child6: maps::address(link::CHILD6.into()),

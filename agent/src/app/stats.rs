@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use nix::time::{ClockId, clock_gettime};
 
-use crate::config;
 use crate::ebpf::snapshot::PinnedMaps;
 use crate::engine::stats::{Attempt, Connection, Snapshot};
-use crate::ui;
 use crate::ui::table::{bytes, span, table};
+use crate::{config, ebpf, ui};
 
 /// How often `--watch` reads the maps.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -27,7 +25,7 @@ pub fn stats(name: &str, json: bool, watch: bool) -> anyhow::Result<()> {
     let facts = super::exec::running(&name)?;
     let maps = PinnedMaps::open(&facts.maps)?;
     loop {
-        let snapshot = maps.read(kernel_time_ns()?)?;
+        let snapshot = maps.read(ebpf::now().context("cannot read the clock")?)?;
         match (json, watch) {
             (true, false) => super::sessions::print_json(&snapshot)?,
             (true, true) => ui::line(&serde_json::to_string(&snapshot).context("cannot write JSON")?),
@@ -42,11 +40,6 @@ pub fn stats(name: &str, json: bool, watch: bool) -> anyhow::Result<()> {
             return Ok(());
         }
     }
-}
-
-fn kernel_time_ns() -> anyhow::Result<u64> {
-    let time: Duration = clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE).context("cannot read the clock")?.into();
-    u64::try_from(time.as_nanos()).context("cannot read the clock")
 }
 
 /// The whole reading as text.

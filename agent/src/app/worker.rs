@@ -4,14 +4,12 @@ use std::io::Read as _;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use agent_common::maps::Verdict;
 use anyhow::{Context as _, bail};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use tokio::sync::watch;
@@ -62,9 +60,8 @@ fn descriptor(stream: &impl std::os::fd::AsFd) -> anyhow::Result<OwnedFd> {
 
 fn give_up_privileges(settings: &Settings) -> anyhow::Result<()> {
     std::env::set_current_dir("/").context("cannot change to /")?;
-    privileges::become_user(&settings.user).context("cannot give up privileges")?;
-    // After the change of user, which would clear it. If the supervisor is gone already, the socket says so.
-    prctl::set_pdeathsig(Signal::SIGKILL).context("cannot tie the worker to the supervisor")
+    // If the supervisor is gone already, the socket says so.
+    privileges::become_user(&settings.user, Some(Signal::SIGKILL)).context("cannot give up privileges")
 }
 
 /// Raises the limit of open files as far as it goes, and returns how many connections that allows: two descriptors
@@ -223,9 +220,4 @@ impl Destinations for Host {
         // No route: the dial that follows fails by itself.
         own().is_ok_and(|own| own.ip() == ip)
     }
-}
-
-/// Where the worker's own program is.
-pub(super) fn program() -> &'static Path {
-    Path::new("/proc/self/exe")
 }

@@ -80,12 +80,16 @@ fn by_uid(uid: u32) -> Result<User, Error> {
     }
 }
 
-/// The user of this name, as `agent` itself needs one (the worker's).
+/// Who the worker becomes: the system user `agent` where a package made one, else nobody; no group but its own.
 ///
 /// # Errors
-/// If there is none.
-pub fn system_user(name: &str) -> Result<User, Error> {
-    by_name_or_number(name)
+/// If there is neither.
+pub fn worker() -> Result<User, Error> {
+    let user = by_name_or_number("agent").or_else(|_| by_name_or_number("nobody"))?;
+    if user.uid == 0 {
+        return Err(Error::WorkerIsRoot(user.name));
+    }
+    Ok(User { groups: Vec::new(), ..user })
 }
 
 fn with_groups(user: nix::unistd::User) -> User {

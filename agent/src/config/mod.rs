@@ -88,6 +88,9 @@ pub enum Error {
     /// There is no such user.
     #[error("there is no user `{0}`; give a login name or a number that `getent passwd` knows")]
     NoUser(String),
+    /// The user that the worker would become is root.
+    #[error("user `{0}` is root; the worker must not be: give that user another number")]
+    WorkerIsRoot(String),
     /// Users cannot be looked up.
     #[error("cannot look up user `{0}`")]
     UserLookup(String, #[source] nix::Error),

@@ -10,6 +10,8 @@ use aya::maps::{Array, MapData, SockMap};
 use aya::programs::tc::{NlOptions, TcAttachOptions, qdisc_add_clsact};
 use aya::programs::{LinkOrder, SchedClassifier, SkLookup, TcAttachType};
 use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
+use nix::sched::{CloneFlags, unshare};
+use nix::unistd::chroot;
 
 use super::Error;
 
@@ -47,8 +49,19 @@ impl Dataplane {
     /// # Errors
     /// If the kernel refuses them.
     pub fn load(config: &Config) -> Result<Self, Error> {
+        let loaded = std::thread::scope(|scope| {
+            let loading = scope.spawn(|| {
+                without_files()?;
+                Self::load_here(config)
+            });
+            loading.join()
+        });
+        loaded.unwrap_or_else(|_panic| Err(Error::Thread(std::io::Error::other("it panicked"))))
+    }
+
+    fn load_here(config: &Config) -> Result<Self, Error> {
         let object = include_bytes_aligned!(env!("AGENT_EBPF_OBJECT"));
-        // No BTF of the kernel: the programs read no kernel structure, and parsing it takes longer than all the rest.
+        // No BTF of the kernel: the programs read no kernel structure.
         let mut ebpf = EbpfLoader::new()
             .btf(None)
             .override_global(maps::CONFIG, config, true)
@@ -146,6 +159,16 @@ impl Dataplane {
     pub(super) fn ebpf_mut(&mut self) -> &mut Ebpf {
         &mut self.ebpf
     }
+}
+
+/// Takes the file system from the calling thread, which is to end soon: aya's loader reads and parses the type
+/// information of the whole kernel (`/sys/kernel/btf/vmlinux`) before it can be told that nobody wants it, and that
+/// takes longer than all the rest.
+fn without_files() -> Result<(), Error> {
+    let failed = |errno: nix::Error| Error::Thread(errno.into());
+    unshare(CloneFlags::CLONE_FS).map_err(failed)?;
+    // A directory that exists everywhere and has no `sys` in it.
+    chroot("/proc/self/fdinfo").map_err(failed)
 }
 
 fn classifier<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut SchedClassifier, Error> {

@@ -34,7 +34,7 @@ impl FlowTable {
     pub fn of(dataplane: &Dataplane, ifindex: u32) -> Result<Self, Error> {
         let fd = |name: &'static str| {
             let duplicate = dataplane.map_fd(name)?.as_fd().try_clone_to_owned();
-            duplicate.map_err(|source| Error::Bpffs { op: "duplicate", path: name.into(), source })
+            duplicate.map_err(|error| unusable(name)(error.into()))
         };
         Self::new(fd(maps::FLOWS)?, fd(maps::NAMES)?, ifindex)
     }
@@ -55,7 +55,7 @@ impl FlowTable {
         }
     }
 
-    /// Removes what is over. `now` is the time of `CLOCK_MONOTONIC_COARSE`. A table that fills up is swept harder.
+    /// Removes what is over. `now` is the time of [`super::now`]. A table that fills up is swept harder.
     pub fn sweep(&mut self, now: Duration) {
         let entries: Vec<(FlowKey, Flow)> = self.flows.iter().flatten().collect();
         let crowded = entries.len() > maps::MAX_FLOWS as usize * 3 / 4;

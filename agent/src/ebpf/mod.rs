@@ -12,6 +12,17 @@ pub mod snapshot;
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
+
+/// The time that the programs stamp packets with: `CLOCK_MONOTONIC_COARSE`.
+///
+/// # Errors
+/// If the kernel does not tell it.
+pub fn now() -> io::Result<Duration> {
+    Ok(clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE)?.into())
+}
 
 /// Why the kernel half could not be loaded, attached or read.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +54,9 @@ pub enum Error {
         /// Why not.
         source: aya::maps::MapError,
     },
+    /// The thread that loads the programs could not be set up, or ended before its time.
+    #[error("cannot set up the thread that loads the BPF programs")]
+    Thread(#[source] io::Error),
     /// The object has no such program or map.
     #[error("the BPF object has no `{0}`")]
     Absent(&'static str),

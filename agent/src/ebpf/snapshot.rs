@@ -1,6 +1,7 @@
 //! What the pinned maps say at one moment.
 
 use std::path::Path;
+use std::time::Duration;
 
 use agent_common::maps::{
     BLOCKED, Blocked, BlockedKey, COUNTERS, Count, Counter, FLOWS, Flow, FlowKey, NAMES, Name, Reason, State, Verdict,
@@ -34,11 +35,12 @@ impl PinnedMaps {
         })
     }
 
-    /// Reads everything. `now_ns` is the time of `CLOCK_MONOTONIC_COARSE`. An entry that goes while it is read is left out.
+    /// Reads everything. `now` is the time of [`super::now`]. An entry that goes while it is read is left out.
     ///
     /// # Errors
     /// If the counters cannot be read.
-    pub fn read(&self, now_ns: u64) -> Result<Snapshot, Error> {
+    pub fn read(&self, now: Duration) -> Result<Snapshot, Error> {
+        let now_ns = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
         let mut connections: Vec<Connection> =
             self.flows.iter().flatten().map(|(key, flow)| self.connection(&key, &flow, now_ns)).collect();
         connections.sort_by_key(|connection| std::cmp::Reverse(connection.age_ns));

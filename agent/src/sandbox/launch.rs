@@ -8,7 +8,6 @@ use std::process::Command;
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
-use nix::sys::prctl;
 use nix::sys::signal::Signal;
 
 use super::session::{Facts, Mount, User};
@@ -75,9 +74,7 @@ fn enter(session: &Facts, launch: &Launch) -> Result<(), Error> {
         .map_err(Error::errno("detach the mount namespace"))?;
     session.mounts.iter().try_for_each(bind)?;
     fds::close_on_exec_from(3).map_err(Error::system("mark descriptors to be closed"))?;
-    privileges::become_user(&launch.user)?;
-    // After the change of user, which would clear it.
-    prctl::set_pdeathsig(launch.parent_death).map_err(Error::errno("tie the command to its parent"))
+    privileges::become_user(&launch.user, launch.parent_death)
 }
 
 fn bind(bind: &Mount) -> Result<(), Error> {

@@ -4,16 +4,18 @@ use std::io;
 
 use caps::CapSet;
 use nix::sys::prctl;
+use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
 use super::Error;
 use super::session::User;
 
-/// Makes the calling, single-threaded process that user without any capability, now and after any exec.
+/// Makes the calling, single-threaded process that user without any capability, now and after any exec, and has it sent
+/// `parent_death` when the thread that started it ends.
 ///
 /// # Errors
 /// If anything of it fails; the process must then end.
-pub fn become_user(user: &User) -> Result<(), Error> {
+pub fn become_user(user: &User, parent_death: Option<Signal>) -> Result<(), Error> {
     // Emptied first: it takes a capability to do, and is what keeps an exec by uid 0 from getting any back.
     clear(CapSet::Bounding)?;
     clear(CapSet::Ambient)?;
@@ -26,6 +28,8 @@ pub fn become_user(user: &User) -> Result<(), Error> {
         clear(set)?;
     }
     prctl::set_no_new_privs().map_err(Error::errno("set NO_NEW_PRIVS"))?;
+    // After the change of user, which clears it.
+    prctl::set_pdeathsig(parent_death).map_err(Error::errno("tie the process to its parent"))?;
     verify()
 }
 

@@ -176,23 +176,15 @@ pub fn collect(name: &Name) -> Result<(), Error> {
     }
 }
 
-/// The process that holds a session, or none if it is dead.
+/// The process that holds a session; none if it is dead, or has not said yet who it is.
 #[must_use]
 pub fn holder(name: &Name) -> Option<i32> {
-    match probe(&directory(name).join("lock")) {
-        Err(Error::Held { pid, .. }) => Some(pid),
-        _ => None,
-    }
-}
-
-fn probe(path: &Path) -> Result<(), Error> {
-    let mut file = File::open(path).map_err(Error::file("open", path))?;
+    let mut file = File::open(directory(name).join("lock")).ok()?;
     let mut pid = String::new();
-    file.read_to_string(&mut pid).map_err(Error::file("read", path))?;
-    match Flock::lock(file, FlockArg::LockSharedNonblock) {
-        Ok(_) => Ok(()),
-        Err(_) => Err(Error::Held { name: String::new(), pid: pid.trim().parse().unwrap_or(0) }),
-    }
+    file.read_to_string(&mut pid).ok()?;
+    let held = Flock::lock(file, FlockArg::LockSharedNonblock).is_err();
+    // Zero would be no process but a signal to all of ours.
+    held.then(|| pid.trim().parse().ok()).flatten().filter(|pid| *pid > 0)
 }
 
 fn lock(name: &Name, directory: &Path) -> Result<Flock<File>, Error> {

@@ -9,14 +9,12 @@ use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
-use nix::time::{ClockId, clock_gettime};
 
 use self::command::Child;
 use self::signals::{Arrived, Signals};
 use self::worker::Worker;
 use super::sandbox_up::{self, Sandbox};
 use super::{log, trust};
-use crate::config;
 use crate::ebpf::flows::FlowTable;
 use crate::ebpf::pins;
 use crate::sandbox::cgroup;
@@ -25,6 +23,7 @@ use crate::sandbox::link::GATEWAY_IFINDEX;
 use crate::sandbox::session::{Facts, Session};
 use crate::sandbox::trust::Trust;
 use crate::sandbox::{Error, netns};
+use crate::{config, ebpf};
 
 /// How often ended connections are removed from the flow table.
 const SWEEP: Duration = Duration::from_secs(10);
@@ -150,7 +149,7 @@ impl Running {
             }
             self.worker.respawn_if_due(&self.sandbox)?;
             if swept.elapsed() >= SWEEP {
-                self.flows.sweep(kernel_time()?);
+                self.flows.sweep(ebpf::now().context("cannot read the clock")?);
                 swept = Instant::now();
             }
             if let Some(status) = ended
@@ -198,15 +197,10 @@ fn pin(session: &mut Session, sandbox: &Sandbox) -> anyhow::Result<std::path::Pa
     Ok(maps)
 }
 
-/// The time that the BPF programs stamp packets with.
-fn kernel_time() -> anyhow::Result<Duration> {
-    Ok(clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE).context("cannot read the clock")?.into())
-}
-
 /// This program again, in another role.
 #[expect(clippy::disallowed_methods, reason = "the supervisor starts its own program's other roles")]
 fn this_program(role: &str) -> Command {
-    let mut command = Command::new(super::worker::program());
+    let mut command = Command::new("/proc/self/exe");
     command.arg(role);
     command
 }

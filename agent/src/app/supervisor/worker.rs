@@ -17,7 +17,6 @@ use crate::app::handoff::{self, Settings};
 use crate::app::sandbox_up::Sandbox;
 use crate::config::{self, invoker};
 use crate::sandbox::link::GATEWAY_IFINDEX;
-use crate::sandbox::session::User;
 
 /// A worker that died is replaced after this long; the listeners live on and clients queue.
 const RESPAWN: Duration = Duration::from_millis(100);
@@ -76,16 +75,8 @@ pub(super) fn settings(config: &config::Run) -> anyhow::Result<Settings> {
         upstream_roots: config.upstream_roots.clone(),
         resolvers: config.resolvers.clone(),
         ifindex: GATEWAY_IFINDEX,
-        user: worker_user()?,
+        user: invoker::worker()?,
     })
-}
-
-/// The system user `agent` where a package made one, else nobody; no group but its own.
-fn worker_user() -> anyhow::Result<User> {
-    let user = invoker::system_user("agent").or_else(|_| invoker::system_user("nobody"))?;
-    let groups = Vec::new();
-    anyhow::ensure!(user.uid != 0, "user `{}` is root; the worker must not be", user.name);
-    Ok(User { groups, ..user })
 }
 
 /// The worker of a session, or the gap between two.
