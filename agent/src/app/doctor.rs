@@ -4,12 +4,11 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
-use nix::sched::{CloneFlags, unshare};
 use serde::Serialize;
 
 use crate::config;
 use crate::ebpf::{pins, probe};
-use crate::sandbox::cgroup;
+use crate::sandbox::{cgroup, netns};
 use crate::ui;
 
 /// The oldest kernel that the agent runs on.
@@ -163,14 +162,12 @@ fn cgroup2() -> Check {
     check("cgroup v2", writable, found, Finding::Missing, remedy)
 }
 
-/// Tried on a thread of its own, which then ends: nothing else moves.
 fn namespaces() -> Check {
-    let tried = std::thread::spawn(|| unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS)).join();
-    let good = matches!(tried, Ok(Ok(())));
+    let tried = netns::probe();
+    let good = tried.is_ok();
     let found = match tried {
-        Ok(Ok(())) => "network and mount namespaces can be made".to_owned(),
-        Ok(Err(errno)) => format!("cannot be made: {errno}"),
-        Err(_) => "cannot be made".to_owned(),
+        Ok(()) => "network and mount namespaces can be made".to_owned(),
+        Err(error) => super::chain(&error),
     };
     let remedy = "needs CAP_SYS_ADMIN and CONFIG_NET_NS; in a container, run it privileged";
     check("namespaces", good, found, Finding::Missing, remedy)

@@ -10,6 +10,7 @@ pub mod link;
 pub mod name;
 pub mod netns;
 pub mod privileges;
+pub mod resolver;
 pub mod session;
 pub mod sockets;
 pub mod sysctl;

@@ -29,6 +29,15 @@ pub fn unshare_here() -> Result<OwnedFd, Error> {
     current()
 }
 
+/// Tries whether namespaces can be made, on a thread of its own, which then ends: nothing else moves.
+///
+/// # Errors
+/// If they cannot.
+pub fn probe() -> Result<(), Error> {
+    let tried = std::thread::spawn(|| unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS)).join();
+    tried.unwrap_or(Err(nix::Error::ECHILD)).map_err(Error::errno("make network and mount namespaces"))
+}
+
 /// A descriptor of the calling thread's network namespace; closed on exec, as every file that std opens.
 ///
 /// # Errors
