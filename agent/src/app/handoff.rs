@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::policy::Mode;
+use crate::engine::policy::Policy;
 use crate::proxy::Ca;
 use crate::sandbox::fds;
 use crate::sandbox::session::User;
@@ -20,7 +20,7 @@ const MAX_SETTINGS: u64 = 16 << 20;
 #[derive(Serialize, Deserialize)]
 pub(super) struct Settings {
     /// What the session allows.
-    pub(super) mode: Mode,
+    pub(super) policy: Policy,
     /// The certificate authority, key included.
     pub(super) ca: Ca,
     /// Roots to trust upstream besides the system's, in DER.
@@ -66,7 +66,7 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     use super::{Settings, receive, send};
-    use crate::engine::policy::Mode;
+    use crate::engine::policy::{Carrier, Mode, Policy};
     use crate::proxy::Ca;
     use crate::sandbox::session::User;
 
@@ -80,7 +80,7 @@ mod tests {
         let user =
             User { name: "nobody".into(), uid: 1, gid: 2, groups: vec![], home: "/".into(), shell: "/bin/sh".into() };
         let settings = Settings {
-            mode: Mode::Enforce,
+            policy: Policy { mode: Mode::Enforce, carrier: Carrier::Terminate },
             ca: Ca { cert_pem: "c".repeat(100_000), key_pem: "k".into() },
             upstream_roots: vec![vec![1, 2, 3]],
             resolvers: vec!["192.0.2.53:53".parse().unwrap()],

@@ -9,7 +9,7 @@ use anyhow::{Context as _, anyhow};
 use rtnetlink::Handle;
 
 use crate::ebpf::dataplane::{Attachment, Dataplane, Network};
-use crate::engine::policy::{Mode, Policy, READ_PORTS, destination};
+use crate::engine::policy::{Policy, READ_PORTS, destination};
 use crate::sandbox::sockets::{self, Sockets};
 use crate::sandbox::{link, netns, sysctl};
 
@@ -27,10 +27,10 @@ pub(super) struct Sandbox {
 ///
 /// # Errors
 /// Whatever could not be made. What was made is in the journal, or ends with its descriptors.
-pub(super) fn bring_up(path: PathBuf, mode: Mode, attachment: Option<Attachment>) -> anyhow::Result<Sandbox> {
+pub(super) fn bring_up(path: PathBuf, policy: Policy, attachment: Option<Attachment>) -> anyhow::Result<Sandbox> {
     let begun = Instant::now();
     // Loading needs no namespace and takes as long as all the rest.
-    let loading = std::thread::spawn(move || load(mode));
+    let loading = std::thread::spawn(move || load(policy));
     let building = std::thread::spawn(move || build(&path, attachment.unwrap_or_else(offered), || join(loading)));
     let sandbox = join(building)?;
     tracing::info!(micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX), "the sandbox is up");
@@ -45,7 +45,7 @@ pub(super) fn join<T>(thread: std::thread::JoinHandle<anyhow::Result<T>>) -> any
     thread.join().map_err(|_panic| anyhow!("a thread that set the session up panicked"))?
 }
 
-fn load(mode: Mode) -> anyhow::Result<Dataplane> {
+fn load(policy: Policy) -> anyhow::Result<Dataplane> {
     let config = Config {
         child4: maps::address(link::CHILD4.into()),
         child6: maps::address(link::CHILD6.into()),
@@ -53,7 +53,7 @@ fn load(mode: Mode) -> anyhow::Result<Dataplane> {
         gateway6: maps::address(link::GATEWAY6.into()),
         ifindex: link::GATEWAY_IFINDEX,
         child_mac: maps::mac(link::CHILD_MAC),
-        default_port: Policy { mode }.other_ports() as u8,
+        default_port: policy.other_ports() as u8,
         pad: 0,
     };
     let mut dataplane = Dataplane::load(&config)?;

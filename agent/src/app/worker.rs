@@ -20,7 +20,6 @@ use crate::dns::{self, Forwarder};
 use crate::ebpf::events::KernelEvents;
 use crate::ebpf::flows::FlowTable;
 use crate::engine::event::{Event, Events, Sink};
-use crate::engine::policy::Policy;
 use crate::proxy::{self, Destinations, Flows, Proxy};
 use crate::sandbox::privileges;
 
@@ -107,7 +106,7 @@ async fn serve(
     let resolvers = settings.resolvers.clone();
     let forwarder = Forwarder::new(dns_config(resolvers), Arc::clone(&events));
     let flows = Arc::new(Table { table, forwarder: Arc::clone(&forwarder) });
-    let policy = Policy { mode: settings.mode };
+    let policy = settings.policy;
     let proxy =
         Proxy::new(proxy_config(settings, max_connections), policy, flows, Arc::new(Host), Arc::clone(&events))?;
     let (drain, drained) = watch::channel(false);

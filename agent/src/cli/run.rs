@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use crate::config::RunInput;
 use crate::ebpf::dataplane::Attachment;
-use crate::engine::policy::Mode;
+use crate::engine::policy::{Carrier, Mode, Policy};
 
 #[derive(Args)]
 pub(super) struct RunArgs {
@@ -38,6 +38,9 @@ pub(super) struct RunArgs {
     /// Keep the session's log in this file
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
+    /// How HTTP is carried [default: verbatim]
+    #[arg(long, value_enum, hide_short_help = true)]
+    carrier: Option<CarrierArg>,
     /// How the tc programs are attached [default: what the kernel offers]
     #[arg(long, value_enum, hide_short_help = true)]
     tc: Option<TcArg>,
@@ -55,6 +58,14 @@ enum ModeArg {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
+enum CarrierArg {
+    /// Pass its bytes as they came, and read them beside
+    Verbatim,
+    /// End it here and begin it anew on the other side
+    Terminate,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
 enum TcArg {
     /// Links, from kernel 6.6 on
     Tcx,
@@ -68,6 +79,10 @@ impl From<RunArgs> for RunInput {
             ModeArg::Observe => Mode::Observe,
             ModeArg::Enforce => Mode::Enforce,
         };
+        let carrier = args.carrier.map(|carrier| match carrier {
+            CarrierArg::Verbatim => Carrier::Verbatim,
+            CarrierArg::Terminate => Carrier::Terminate,
+        });
         let attachment = args.tc.map(|tc| match tc {
             TcArg::Tcx => Attachment::Tcx,
             TcArg::Clsact => Attachment::Clsact,
@@ -75,7 +90,7 @@ impl From<RunArgs> for RunInput {
         Self {
             attachment,
             name: args.netns,
-            mode,
+            policy: Policy { mode, carrier: carrier.unwrap_or_default() },
             user: args.user,
             upstream_ca: args.upstream_ca,
             dns: args.dns,

@@ -13,7 +13,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use crate::ebpf::dataplane::Attachment;
-use crate::engine::policy::Mode;
+use crate::engine::policy::Policy;
 use crate::proxy::Ca;
 use crate::sandbox::name::Name;
 use crate::sandbox::session::User;
@@ -23,7 +23,7 @@ pub struct Run {
     /// Its name.
     pub name: Name,
     /// What it allows.
-    pub mode: Mode,
+    pub policy: Policy,
     /// The command and its arguments; empty to bring the namespace up and stay.
     pub command: Vec<OsString>,
     /// Who the command runs as.
@@ -51,8 +51,8 @@ const DESCRIPTORS: usize = 128;
 pub struct RunInput {
     /// `--netns`.
     pub name: String,
-    /// `--mode`.
-    pub mode: Mode,
+    /// `--mode` and `--carrier`.
+    pub policy: Policy,
     /// `--user`.
     pub user: Option<String>,
     /// `--upstream-ca`.
@@ -140,8 +140,8 @@ pub fn run(input: RunInput) -> Result<Run, Error> {
         upstream_roots.extend(certificates("--upstream-ca", path)?);
     }
     let resolvers = resolvers(&input.dns)?;
-    let RunInput { mode, wait_all, log, command, attachment, .. } = input;
-    Ok(Run { name, mode, command, user, environment, ca, upstream_roots, resolvers, wait_all, log, attachment })
+    let RunInput { policy, wait_all, log, command, attachment, .. } = input;
+    Ok(Run { name, policy, command, user, environment, ca, upstream_roots, resolvers, wait_all, log, attachment })
 }
 
 /// Whether this process may make namespaces and load programs.

@@ -142,6 +142,22 @@ pub enum Event {
         /// What cut it short, if anything did.
         error: Option<String>,
     },
+    /// The policy refused a request; the child got an answer of the agent's.
+    ExchangeRefused {
+        /// The exchange.
+        exchange: ExchangeId,
+        /// The status it was answered with.
+        status: u16,
+    },
+    /// A message was refused because it is not HTTP or may be read in two ways. Its connection ends, or its stream.
+    MessageRefused {
+        /// The connection.
+        connection: ConnectionId,
+        /// Who sent it: `downstream` or `upstream`.
+        side: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A DNS query was answered.
     DnsAnswered {
         /// Who asked.

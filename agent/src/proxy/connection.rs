@@ -11,12 +11,15 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use super::dial::check;
 use super::error::{Error, Side};
 use super::first_bytes::first_bytes;
-use super::http::{self, Protocol, Upstream};
+use super::http::{self, Protocol};
 use super::io::{Fate, Socket};
 use super::relay::relay;
 use super::{Proxy, tls};
 use crate::engine::event::{ConnectionId, Event};
-use crate::engine::policy::Content;
+use crate::engine::http::RequestHead;
+use crate::engine::http::exchange::Exchange;
+use crate::engine::http::verbatim::Exchanges;
+use crate::engine::policy::{self, ConnPermit, Content};
 use crate::engine::wire::sniff::Sniff;
 
 /// What a listener yields.
@@ -129,10 +132,32 @@ impl Connection {
         let (sniff, io) = first_bytes(socket, self.proxy.timeouts.sniff).await;
         match sniff {
             Sniff::Tls => Box::pin(tls::intercept(self, io)).await,
-            Sniff::Http1 => http::serve(Box::new(io), Upstream::plain(self, Protocol::Http1)).await,
-            Sniff::H2Preface => http::serve(Box::new(io), Upstream::plain(self, Protocol::Http2)).await,
+            Sniff::Http1 => http::plain(self, Protocol::Http1, Box::new(io)).await,
+            Sniff::H2Preface => http::plain(self, Protocol::Http2, Box::new(io)).await,
             Sniff::Other | Sniff::More => relay(self, io, Content::Other).await,
         }
+    }
+}
+
+impl Exchanges for Connection {
+    fn begin(&self, head: &RequestHead) -> (Exchange, policy::Verdict) {
+        self.name(head.host());
+        let id = self.proxy.next_exchange();
+        let (exchange, started) = Exchange::begin(self.id, id, head);
+        Self::emit(self, started);
+        let verdict = self.proxy.policy.decide(head);
+        if let policy::Verdict::Refuse(reply) = &verdict {
+            Self::emit(self, Event::ExchangeRefused { exchange: id, status: reply.status.as_u16() });
+        }
+        (exchange, verdict)
+    }
+
+    fn permit_tunnel(&self, protocol: &str) -> Option<ConnPermit> {
+        self.proxy.policy.permit_tunnel(protocol)
+    }
+
+    fn emit(&self, event: Event) {
+        self.proxy.events.emit(event);
     }
 }
 

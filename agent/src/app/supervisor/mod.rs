@@ -86,8 +86,8 @@ impl Running {
         session.journal.record(&Record::EmptyDir { path: netns::RUN_NETNS.into() })?;
         session.journal.record(&Record::Netns { path: netns.clone() })?;
         session.journal.record(&Record::Cgroup { path: cgroup.clone() })?;
-        let (up_path, mode, attachment) = (netns.clone(), config.mode, config.attachment);
-        let bringing_up = std::thread::spawn(move || sandbox_up::bring_up(up_path, mode, attachment));
+        let (up_path, policy, attachment) = (netns.clone(), config.policy, config.attachment);
+        let bringing_up = std::thread::spawn(move || sandbox_up::bring_up(up_path, policy, attachment));
         cgroup::create(&cgroup)?;
         let trust = trust::prepare(session, &config.ca.cert_pem, &config.user);
         let sandbox = sandbox_up::join(bringing_up)?;
@@ -98,7 +98,7 @@ impl Running {
             name: session.name.to_string(),
             pid: i32::try_from(std::process::id()).unwrap_or(0),
             started: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
-            mode: config.mode.name().to_owned(),
+            mode: config.policy.mode.name().to_owned(),
             netns,
             cgroup,
             maps,

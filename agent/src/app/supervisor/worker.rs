@@ -70,7 +70,7 @@ fn send(socket: &UnixStream, settings: &Settings, sandbox: &Sandbox) -> anyhow::
 /// What the worker of a session is told.
 pub(super) fn settings(config: &config::Run) -> anyhow::Result<Settings> {
     Ok(Settings {
-        mode: config.mode,
+        policy: config.policy,
         ca: config.ca.clone(),
         upstream_roots: config.upstream_roots.clone(),
         resolvers: config.resolvers.clone(),

@@ -1,9 +1,22 @@
 //! The head of a request in one form for every HTTP version. It changes nothing of what is forwarded.
 
+use bytes::Bytes;
 use http::header::HOST;
 use http::{Method, Request, Version};
 
-/// What is judged: method and full URL.
+use super::{Field, elements, values};
+use crate::engine::wire::{Invalid, http1};
+
+/// Where the requests of a connection go, for those that do not say so themselves.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// `http` or `https`.
+    pub scheme: &'static str,
+    /// The address that was dialled, with its port.
+    pub address: String,
+}
+
+/// What is judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestHead {
     /// `HTTP/1.0`, `HTTP/1.1` or `HTTP/2`.
@@ -16,23 +29,88 @@ pub struct RequestHead {
     pub authority: String,
     /// Path and query; empty for CONNECT.
     pub path: String,
+    /// What the connection, or the stream, is to speak if the server agrees: the value of Upgrade or of `:protocol`
+    /// (RFC 8441); empty for plain CONNECT.
+    pub tunnel: Option<String>,
+    /// The fields as they were sent, without pseudo-headers.
+    pub fields: Vec<Field>,
 }
 
 impl RequestHead {
-    /// The head of `request`, which came over a connection with `scheme` to `fallback` (used if it names no host).
-    /// The authority of the target comes before the Host header (RFC 9112 section 3.3, RFC 9113 section 8.3.1).
+    /// The head of a request that a library has read, on a connection to `origin`. The authority of the target comes
+    /// before the Host header (RFC 9112 section 3.3, RFC 9113 section 8.3.1).
     #[must_use]
-    pub fn of<B>(request: &Request<B>, scheme: &str, fallback: &str) -> Self {
+    pub fn of<B>(request: &Request<B>, origin: &Origin) -> Self {
         let uri = request.uri();
         let host = request.headers().get(HOST).and_then(|value| value.to_str().ok());
         let authority = uri.authority().map(http::uri::Authority::as_str).or(host).filter(|name| !name.is_empty());
+        let field = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+            Field::new(Bytes::copy_from_slice(name.as_ref()), Bytes::copy_from_slice(value.as_bytes()))
+        };
+        let fields: Vec<Field> = request.headers().iter().map(field).collect();
         Self {
             version: version_name(request.version()),
+            tunnel: tunnel1(request.method(), &fields),
             method: request.method().clone(),
-            scheme: uri.scheme_str().unwrap_or(scheme).to_owned(),
-            authority: authority.unwrap_or(fallback).to_owned(),
+            scheme: uri.scheme_str().unwrap_or(origin.scheme).to_owned(),
+            authority: authority.unwrap_or(&origin.address).to_owned(),
             path: uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
+            fields,
         }
+    }
+
+    /// The head of an HTTP/1 request (RFC 9112 section 3.2) on a connection to `origin`.
+    #[must_use]
+    pub fn of_http1(request: http1::Request, origin: &Origin) -> Self {
+        let target = Target::of(&request);
+        let host = values(&request.fields, "host").next().and_then(|value| std::str::from_utf8(value).ok());
+        let authority = target.authority.or(host).filter(|name| !name.is_empty());
+        Self {
+            version: if request.minor == 0 { "HTTP/1.0" } else { "HTTP/1.1" },
+            tunnel: tunnel1(&request.method, &request.fields),
+            scheme: target.scheme.unwrap_or(origin.scheme).to_owned(),
+            authority: authority.unwrap_or(&origin.address).to_owned(),
+            path: target.path.to_owned(),
+            method: request.method,
+            fields: request.fields,
+        }
+    }
+
+    /// The head of an HTTP/2 request (RFC 9113 section 8.3.1) on a connection to `origin`.
+    ///
+    /// # Errors
+    /// If it is malformed.
+    pub fn of_http2(fields: Vec<Field>, origin: &Origin) -> Result<Self, Invalid> {
+        let pseudo = fields.iter().take_while(|field| field.name.starts_with(b":")).count();
+        let (pseudo, fields) = (&fields[..pseudo], fields[pseudo..].to_vec());
+        regular(&fields)?;
+        let one = |name: &str| match pseudo.iter().filter(|field| field.name == name).collect::<Vec<_>>()[..] {
+            [] => Ok(None),
+            [field] => field.text().map(Some).ok_or(Invalid("a pseudo-header that is no text")),
+            [..] => Err(Invalid("a pseudo-header that is there twice")),
+        };
+        let known = [":method", ":scheme", ":authority", ":path", ":protocol"];
+        if !pseudo.iter().all(|field| known.iter().any(|name| field.name == name)) {
+            return Err(Invalid("a pseudo-header that is unknown"));
+        }
+        let method = one(":method")?.ok_or(Invalid("no :method"))?;
+        let method = Method::from_bytes(method.as_bytes()).map_err(|_invalid| Invalid("a method that is none"))?;
+        let (scheme, path, protocol) = (one(":scheme")?, one(":path")?, one(":protocol")?);
+        let plain_connect = method == Method::CONNECT && protocol.is_none();
+        if plain_connect == (scheme.is_some() || path.is_some()) || scheme.is_some() != path.is_some() {
+            return Err(Invalid(":scheme and :path where they do not belong, or missing"));
+        }
+        let host = values(&fields, "host").next().and_then(|value| std::str::from_utf8(value).ok());
+        let authority = one(":authority")?.or(host).filter(|name| !name.is_empty());
+        Ok(Self {
+            version: "HTTP/2",
+            tunnel: (method == Method::CONNECT).then(|| protocol.unwrap_or_default().to_owned()),
+            method,
+            scheme: scheme.unwrap_or(origin.scheme).to_owned(),
+            authority: authority.unwrap_or(&origin.address).to_owned(),
+            path: path.unwrap_or_default().to_owned(),
+            fields,
+        })
     }
 
     /// The full URL.
@@ -50,6 +128,68 @@ impl RequestHead {
             None => host.split_once(':').map_or(host, |(name, _)| name),
         }
     }
+}
+
+/// The parts of an HTTP/1 request target.
+struct Target<'a> {
+    scheme: Option<&'a str>,
+    authority: Option<&'a str>,
+    path: &'a str,
+}
+
+impl<'a> Target<'a> {
+    fn of(request: &'a http1::Request) -> Self {
+        let target = request.target.as_str();
+        if request.method == Method::CONNECT {
+            return Self { scheme: None, authority: Some(target), path: "" };
+        }
+        let Some((scheme, rest)) = target.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) else {
+            return Self { scheme: None, authority: None, path: target };
+        };
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        Self { scheme: Some(scheme), authority: Some(&rest[..end]), path: &rest[end..] }
+    }
+}
+
+/// RFC 3986 section 3.1.
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+}
+
+/// What an HTTP/1 request asks its connection to become.
+fn tunnel1(method: &Method, fields: &[Field]) -> Option<String> {
+    if method == Method::CONNECT {
+        return Some(String::new());
+    }
+    let asked = elements(fields, "connection").any(|option| option.eq_ignore_ascii_case(b"upgrade"));
+    let upgrade = values(fields, "upgrade").next().filter(|_| asked)?;
+    Some(String::from_utf8_lossy(upgrade).into_owned())
+}
+
+/// What RFC 9113 section 8.2 forbids in the fields of a message: what one reader would take for something else.
+fn regular(fields: &[Field]) -> Result<(), Invalid> {
+    const OF_CONNECTIONS: [&str; 5] = ["connection", "proxy-connection", "keep-alive", "transfer-encoding", "upgrade"];
+    for field in fields {
+        if field.name.is_empty() || !field.name.iter().all(|byte| matches!(byte, 0x21..=0x40 | 0x5b..=0x7e)) {
+            return Err(Invalid("a field name that is none"));
+        }
+        if field.name.contains(&b':') {
+            return Err(Invalid("a pseudo-header after other fields, or a colon in a name"));
+        }
+        if field.value.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n')) {
+            return Err(Invalid("a line end or NUL in a field value"));
+        }
+        let te = field.name == "te" && !field.value.eq_ignore_ascii_case(b"trailers");
+        if te || OF_CONNECTIONS.iter().any(|name| field.name == name) {
+            return Err(Invalid("a field that HTTP/2 forbids"));
+        }
+    }
+    let lengths: Vec<&Bytes> = values(fields, "content-length").collect();
+    if lengths.iter().any(|length| *length != lengths[0]) {
+        return Err(Invalid("two Content-Length fields"));
+    }
+    Ok(())
 }
 
 /// The name of an HTTP version, as events carry it.
@@ -82,7 +222,8 @@ mod tests {
             if let Some(host) = host {
                 request = request.header(HOST, host);
             }
-            let head = RequestHead::of(&request.body(()).unwrap(), "https", "192.0.2.1:443");
+            let origin = Origin { scheme: "https", address: "192.0.2.1:443".into() };
+            let head = RequestHead::of(&request.body(()).unwrap(), &origin);
             assert_eq!((head.url().as_str(), head.host()), (url, name));
         }
     }

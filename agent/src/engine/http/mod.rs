@@ -1,6 +1,12 @@
-//! HTTP as the engine sees it, whatever the version: the head that is judged and the exchange that is followed.
+//! HTTP as the engine sees it, whatever the version: the head that is judged, the exchange that is followed, and the
+//! carrier that passes bytes on as they came.
 
 pub mod exchange;
+mod field;
 mod head;
+mod reply;
+pub mod verbatim;
 
-pub use head::{RequestHead, version_name};
+pub use field::{Field, elements, values};
+pub use head::{Origin, RequestHead, version_name};
+pub use reply::Reply;

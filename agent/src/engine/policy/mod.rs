@@ -1,12 +1,13 @@
 //! What may pass. Only this module makes permits, and nothing is forwarded without one. It knows no rules yet: the
-//! mode alone decides, and every HTTP exchange may pass.
+//! mode alone decides, and every HTTP exchange may pass that stays one.
 
 pub mod destination;
 
 use agent_common::maps::PortAction;
+use http::Method;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::http::RequestHead;
+use crate::engine::http::{Reply, RequestHead};
 
 /// The TCP ports that the proxy reads; others it forwards unread or the kernel refuses.
 pub const READ_PORTS: [u16; 2] = [80, 443];
@@ -32,11 +33,24 @@ impl Mode {
     }
 }
 
+/// How the HTTP of a connection is carried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Carrier {
+    /// Its bytes pass as they came, and are read beside.
+    #[default]
+    Verbatim,
+    /// It ends here and begins anew on the other side.
+    Terminate,
+}
+
 /// The compiled policy of a session.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Policy {
     /// How strict it is.
     pub mode: Mode,
+    /// How HTTP is carried.
+    pub carrier: Carrier,
 }
 
 /// Why the bytes of a connection would be forwarded unread. What can be read always is: its exchanges are judged one by
@@ -47,6 +61,8 @@ pub enum Content {
     Unread,
     /// Neither TLS nor HTTP, or silence.
     Other,
+    /// It was HTTP and became something else.
+    Tunnel,
 }
 
 impl Content {
@@ -56,6 +72,7 @@ impl Content {
         match self {
             Self::Unread => "port",
             Self::Other => "neither TLS nor HTTP",
+            Self::Tunnel => "no longer HTTP",
         }
     }
 }
@@ -69,6 +86,8 @@ pub struct ConnPermit(());
 pub enum Verdict {
     /// Send it upstream.
     Forward(Permit),
+    /// Answer it with this instead.
+    Refuse(Reply),
 }
 
 /// Proof that the policy lets a request pass.
@@ -94,10 +113,25 @@ impl Policy {
         }
     }
 
+    /// Judges whether a connection or stream that spoke HTTP may go on as a tunnel for `protocol`, empty for one that
+    /// has no name; `None` if it may not. What WebSockets carry is read.
+    #[must_use]
+    pub fn permit_tunnel(&self, protocol: &str) -> Option<ConnPermit> {
+        let read = protocol.eq_ignore_ascii_case("websocket");
+        if read { Some(ConnPermit(())) } else { self.permit_relay(Content::Tunnel) }
+    }
+
     /// Judges a request by its head.
     #[must_use]
-    pub const fn decide(&self, _head: &RequestHead) -> Verdict {
-        Verdict::Forward(Permit(()))
+    pub fn decide(&self, head: &RequestHead) -> Verdict {
+        match &head.tunnel {
+            // An upgrade is judged when the server agrees to it: most do not.
+            Some(protocol) if head.method == Method::CONNECT && self.permit_tunnel(protocol).is_none() => {
+                let suggestion = "run the session in observe mode, or request the resource without CONNECT";
+                Verdict::Refuse(Reply::blocked(head.host(), "a tunnel would carry what is not read", suggestion))
+            }
+            _ => Verdict::Forward(Permit(())),
+        }
     }
 }
 
@@ -105,17 +139,21 @@ impl Policy {
 mod tests {
     use super::*;
 
+    fn policy(mode: Mode) -> Policy {
+        Policy { mode, carrier: Carrier::default() }
+    }
+
     #[test]
     fn only_observe_relays() {
-        for content in [Content::Unread, Content::Other] {
-            assert!(Policy { mode: Mode::Observe }.permit_relay(content).is_some());
-            assert!(Policy { mode: Mode::Enforce }.permit_relay(content).is_none());
+        for content in [Content::Unread, Content::Other, Content::Tunnel] {
+            assert!(policy(Mode::Observe).permit_relay(content).is_some());
+            assert!(policy(Mode::Enforce).permit_relay(content).is_none());
         }
     }
 
     #[test]
     fn the_kernel_refuses_what_the_proxy_would_refuse() {
-        assert_eq!(Policy { mode: Mode::Observe }.other_ports(), PortAction::Relay);
-        assert_eq!(Policy { mode: Mode::Enforce }.other_ports(), PortAction::Refuse);
+        assert_eq!(policy(Mode::Observe).other_ports(), PortAction::Relay);
+        assert_eq!(policy(Mode::Enforce).other_ports(), PortAction::Refuse);
     }
 }

@@ -1,12 +1,12 @@
 //! What the child is told when a request could not be carried, where HTTP is already spoken.
 
-use bytes::Bytes;
 use http_body_util::{Either, Full};
 use hyper::header::CONTENT_TYPE;
 use hyper::header::HeaderValue;
 use hyper::{Response, StatusCode};
 
 use super::body::Body;
+use crate::engine::http::Reply;
 use crate::proxy::error::{Error, Kind, Side};
 
 /// The answer to a request that failed with `error`: 502 or 504 with a text that names the hop. What the child broke
@@ -20,8 +20,13 @@ pub(crate) fn to(error: Error) -> Result<Response<Body>, Error> {
         (_, Kind::TimedOut) => StatusCode::GATEWAY_TIMEOUT,
         _ => StatusCode::BAD_GATEWAY,
     };
-    let mut response = Response::new(Either::Right(Full::new(Bytes::from(format!("agent: {error}\n")))));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    Ok(response)
+    Ok(with(Reply::text(status, &error.to_string())))
+}
+
+/// The answer that the agent gives itself.
+pub(crate) fn with(reply: Reply) -> Response<Body> {
+    let mut response = Response::new(Either::Right(Full::new(reply.body)));
+    *response.status_mut() = reply.status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
+    response
 }

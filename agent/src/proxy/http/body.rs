@@ -13,6 +13,7 @@ use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use super::half_close::Entered;
 use crate::engine::http::RequestHead;
 use crate::engine::http::exchange::{Direction, Exchange, Half, OutOfOrder};
+use crate::engine::http::verbatim::Exchanges;
 use crate::engine::policy::Verdict;
 use crate::proxy::connection::Connection;
 use crate::proxy::error::is_reset;
@@ -29,17 +30,10 @@ pub(crate) struct Tracked {
 }
 
 impl Tracked {
-    /// Begins an exchange and reports it.
-    pub(crate) fn begin(connection: &Arc<Connection>, head: &RequestHead) -> Arc<Self> {
-        let id = connection.proxy.next_exchange();
-        let (exchange, started) = Exchange::begin(connection.id, id, head);
-        connection.emit(started);
-        Arc::new(Self { connection: Arc::clone(connection), exchange: Mutex::new(exchange) })
-    }
-
-    /// Asks the policy.
-    pub(crate) fn judge(&self, head: &RequestHead) -> Verdict {
-        self.with(|exchange| exchange.judge(&self.connection.proxy.policy, head))
+    /// Begins an exchange and reports it, and judges its head.
+    pub(crate) fn begin(connection: &Arc<Connection>, head: &RequestHead) -> (Arc<Self>, Verdict) {
+        let (exchange, verdict) = Exchanges::begin(&**connection, head);
+        (Arc::new(Self { connection: Arc::clone(connection), exchange: Mutex::new(exchange) }), verdict)
     }
 
     /// Notes the status that goes to the child.

@@ -23,13 +23,18 @@ pub(crate) fn exchange(
     let connection = &upstream.connection;
     // Counted before the future is first polled: the child may have closed its side by then.
     let entered = connection.exchanges.enter();
-    let head = RequestHead::of(&request, upstream.scheme(), &connection.orig_dst.to_string());
-    connection.name(head.host());
-    let tracked = Tracked::begin(connection, &head);
-    let Verdict::Forward(permit) = tracked.judge(&head);
-    let upgrade = Upgrade::of(&mut request);
+    let head = RequestHead::of(&request, &upstream.origin());
+    let (tracked, verdict) = Tracked::begin(connection, &head);
+    let upgrade = Upgrade::of(&mut request, head.tunnel);
     let request = request.map(|body| Metered::request(body, &tracked));
     async move {
+        let permit = match verdict {
+            Verdict::Forward(permit) => permit,
+            Verdict::Refuse(reply) => {
+                tracked.answer(reply.status);
+                return Ok(answer::with(reply));
+            }
+        };
         match upstream.send(permit, request).await {
             Ok(response) => Ok(deliver(&upstream, &tracked, entered, upgrade, response)),
             Err(error) => {

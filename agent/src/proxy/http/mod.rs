@@ -1,5 +1,5 @@
-//! HTTP between one connection of the child and one of the server. [`exchange`] is the only way for a request; the
-//! carrier here terminates HTTP on both sides with hyper.
+//! HTTP between one connection of the child and one of the server, by one of two carriers: verbatim, which passes bytes
+//! on as they came, or terminate, which ends HTTP here and begins it anew. Both drive the engine's one exchange.
 
 mod answer;
 mod body;
@@ -8,14 +8,54 @@ mod half_close;
 mod terminate;
 mod upgrade;
 mod upstream;
+mod verbatim;
+
+use std::sync::Arc;
+
+use tokio_rustls::client::TlsStream;
 
 pub(crate) use self::half_close::Open;
-pub(crate) use self::terminate::serve;
-pub(crate) use self::upstream::Upstream;
+use self::upstream::Upstream;
+use super::connection::Connection;
+use super::dial::dial;
+use super::error::Error;
+use super::io::{BoxedIo, Socket};
+use super::tls::Target;
+use crate::engine::http::Origin;
+use crate::engine::policy::Carrier;
 
 /// What both sides of a connection speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
     Http1,
     Http2,
+}
+
+/// Carries plain-text HTTP. Where the server cannot be reached the child is told so in HTTP.
+pub(crate) async fn plain(connection: &Arc<Connection>, protocol: Protocol, io: BoxedIo) -> Result<(), Error> {
+    if connection.proxy.policy.carrier == Carrier::Terminate {
+        return terminate::serve(io, Upstream::plain(connection, protocol)).await;
+    }
+    match dial(connection).await {
+        Ok(upstream) => verbatim::carry(connection, protocol, origin(connection, "http"), io, Box::new(upstream)).await,
+        Err(error) => terminate::serve(io, Upstream::unreachable(connection, protocol, error)).await,
+    }
+}
+
+/// Carries HTTP over TLS.
+pub(crate) async fn secure(
+    connection: &Arc<Connection>,
+    protocol: Protocol,
+    io: BoxedIo,
+    target: Target,
+    upstream: TlsStream<Socket>,
+) -> Result<(), Error> {
+    if connection.proxy.policy.carrier == Carrier::Terminate {
+        return terminate::serve(io, Upstream::secure(connection, protocol, target, upstream).await?).await;
+    }
+    verbatim::carry(connection, protocol, origin(connection, "https"), io, Box::new(upstream)).await
+}
+
+fn origin(connection: &Connection, scheme: &'static str) -> Origin {
+    Origin { scheme, address: connection.orig_dst.to_string() }
 }

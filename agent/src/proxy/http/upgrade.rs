@@ -17,13 +17,15 @@ use crate::proxy::relay::copy;
 /// The child's side of an upgrade that may come.
 pub(crate) struct Upgrade {
     downstream: OnUpgrade,
+    /// What the connection is to become, if the child asked for that.
+    protocol: Option<String>,
     is_connect: bool,
 }
 
 impl Upgrade {
     /// What `request` may become.
-    pub(crate) fn of(request: &mut Request<Incoming>) -> Self {
-        Self { is_connect: request.method() == Method::CONNECT, downstream: on(request) }
+    pub(crate) fn of(request: &mut Request<Incoming>, protocol: Option<String>) -> Self {
+        Self { protocol, is_connect: request.method() == Method::CONNECT, downstream: on(request) }
     }
 
     /// If `response` agrees, joins both sides once its head is delivered.

@@ -13,6 +13,7 @@ use tokio_rustls::client::TlsStream;
 use super::Protocol;
 use super::body::Metered;
 use super::terminate::{BUFFER, CONNECTION_WINDOW, MAX_FIELDS, MAX_HEAD, MAX_HEAD_H2, SEND_BUFFER, STREAM_WINDOW};
+use crate::engine::http::Origin;
 use crate::engine::policy::Permit;
 use crate::proxy::connection::Connection;
 use crate::proxy::dial::dial;
@@ -26,6 +27,7 @@ pub(crate) struct Upstream {
     pub(crate) protocol: Protocol,
     target: Option<Target>,
     sender: Mutex<Option<Sender>>,
+    failure: Mutex<Option<Error>>,
 }
 
 enum Sender {
@@ -36,7 +38,13 @@ enum Sender {
 impl Upstream {
     /// A server spoken to in plain text. It is dialled when the first request needs it.
     pub(crate) fn plain(connection: &Arc<Connection>, protocol: Protocol) -> Self {
-        Self { connection: Arc::clone(connection), protocol, target: None, sender: Mutex::new(None) }
+        let (sender, failure) = (Mutex::new(None), Mutex::new(None));
+        Self { connection: Arc::clone(connection), protocol, target: None, sender, failure }
+    }
+
+    /// A server spoken to in plain text that could not be reached just now: the first request learns why.
+    pub(crate) fn unreachable(connection: &Arc<Connection>, protocol: Protocol, why: Error) -> Self {
+        Self { failure: Mutex::new(Some(why)), ..Self::plain(connection, protocol) }
     }
 
     /// A server spoken to over TLS, on `stream` to begin with.
@@ -59,9 +67,10 @@ impl Upstream {
         self.target.is_some()
     }
 
-    /// The scheme of URLs on this connection.
-    pub(crate) const fn scheme(&self) -> &'static str {
-        if self.is_secure() { "https" } else { "http" }
+    /// Where requests on this connection go.
+    pub(crate) fn origin(&self) -> Origin {
+        let scheme = if self.is_secure() { "https" } else { "http" };
+        Origin { scheme, address: self.connection.orig_dst.to_string() }
     }
 
     /// Sends a request that the policy permits. If the connection turns out to be closed before any of it was sent, it
@@ -109,6 +118,9 @@ impl Upstream {
     }
 
     async fn connect(&self) -> Result<Sender, Error> {
+        if let Some(failure) = self.failure.lock().await.take() {
+            return Err(failure);
+        }
         let io: BoxedIo = match &self.target {
             None => Box::new(dial(&self.connection).await?),
             Some(target) => Box::new(target.connect(&self.connection).await?.stream),

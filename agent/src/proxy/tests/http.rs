@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 
 use super::lab::*;
 use crate::engine::event::Event;
+use crate::engine::policy::Carrier;
 
 async fn read_head(tcp: &mut TcpStream) -> String {
     let mut head = Vec::new();
@@ -21,35 +22,38 @@ async fn read_head(tcp: &mut TcpStream) -> String {
 
 #[tokio::test]
 async fn bodies_and_trailers_stream_both_ways_at_once() {
-    for alpn in ["h2", "http/1.1"] {
-        let root = authority();
-        let lab = Lab::new(https(&root, &[alpn]).await, Some(&root)).await;
-        let mut client = lab.https(&[alpn]).await;
-        let (feed, body) = fed();
-        let mut request = post(body, alpn == "h2");
-        request.headers_mut().insert("te", "trailers".parse().unwrap());
-        if alpn != "h2" {
-            request.headers_mut().insert("trailer", "x-end".parse().unwrap());
+    over_both(async |carrier| {
+        for alpn in ["h2", "http/1.1"] {
+            let root = authority();
+            let lab = Lab::over(carrier, https(&root, &[alpn]).await, Some(&root)).await;
+            let mut client = lab.https(&[alpn]).await;
+            let (feed, body) = fed();
+            let mut request = post(body, alpn == "h2");
+            request.headers_mut().insert("te", "trailers".parse().unwrap());
+            if alpn != "h2" {
+                request.headers_mut().insert("trailer", "x-end".parse().unwrap());
+            }
+            let mut response = client.send(request).await.unwrap();
+            // Each piece must have come back before the next is sent.
+            for piece in ["one", "two"] {
+                feed.send(Frame::data(Bytes::from(piece))).await.unwrap();
+                assert_eq!(response.frame().await.unwrap().unwrap().into_data().unwrap(), piece);
+            }
+            let trailers = HeaderMap::from_iter([("x-end".parse().unwrap(), "yes".parse().unwrap())]);
+            feed.send(Frame::trailers(trailers)).await.unwrap();
+            drop(feed);
+            // The echoing HTTP/1.1 origin does not announce trailers, so hyper there leaves them out.
+            let last = response.frame().await;
+            assert!(alpn != "h2" || last.unwrap().unwrap().trailers_ref().unwrap()["x-end"] == "yes");
+            drop(client);
+            let bytes = |event: &Event| {
+                matches!(event, Event::ExchangeFinished { request_bytes: 6, response_bytes: 6, error: None, .. })
+            };
+            let events = lab.finish().await;
+            assert_eq!(events.iter().filter(|event| bytes(event)).count(), 1, "{events:?}");
         }
-        let mut response = client.send(request).await.unwrap();
-        // Each piece must have come back before the next is sent.
-        for piece in ["one", "two"] {
-            feed.send(Frame::data(Bytes::from(piece))).await.unwrap();
-            assert_eq!(response.frame().await.unwrap().unwrap().into_data().unwrap(), piece);
-        }
-        let trailers = HeaderMap::from_iter([("x-end".parse().unwrap(), "yes".parse().unwrap())]);
-        feed.send(Frame::trailers(trailers)).await.unwrap();
-        drop(feed);
-        // The echoing HTTP/1.1 origin does not announce trailers, so hyper there leaves them out.
-        let last = response.frame().await;
-        assert!(alpn != "h2" || last.unwrap().unwrap().trailers_ref().unwrap()["x-end"] == "yes");
-        drop(client);
-        let bytes = |event: &Event| {
-            matches!(event, Event::ExchangeFinished { request_bytes: 6, response_bytes: 6, error: None, .. })
-        };
-        let events = lab.finish().await;
-        assert_eq!(events.iter().filter(|event| bytes(event)).count(), 1, "{events:?}");
-    }
+    })
+    .await;
 }
 
 /// Requests and what a server answered to them.
@@ -69,51 +73,61 @@ const HTTP1: &[(&str, &str)] = &[
 
 #[tokio::test]
 async fn http1_passes_byte_for_byte() {
-    for (request, response) in HTTP1 {
-        let origin = origin(move |mut tcp: TcpStream| async move {
-            let mut heard = vec![0; request.len()];
-            tcp.read_exact(&mut heard).await.unwrap();
-            let answer = if heard == request.as_bytes() { response.as_bytes() } else { &heard };
-            tcp.write_all(answer).await.unwrap();
-        })
-        .await;
-        let lab = Lab::new(origin, None).await;
-        let mut tcp = lab.tcp().await;
-        tcp.write_all(request.as_bytes()).await.unwrap();
-        tcp.shutdown().await.unwrap();
-        let mut heard = String::new();
-        tcp.read_to_string(&mut heard).await.unwrap();
-        assert_eq!(heard, *response);
-        assert_eq!(lab.names(), ["h.example"]);
-    }
+    over_both(async |carrier| {
+        for (request, response) in HTTP1 {
+            let origin = origin(move |mut tcp: TcpStream| async move {
+                let mut heard = vec![0; request.len()];
+                tcp.read_exact(&mut heard).await.unwrap();
+                let answer = if heard == request.as_bytes() { response.as_bytes() } else { &heard };
+                tcp.write_all(answer).await.unwrap();
+            })
+            .await;
+            let lab = Lab::over(carrier, origin, None).await;
+            let mut tcp = lab.tcp().await;
+            tcp.write_all(request.as_bytes()).await.unwrap();
+            tcp.shutdown().await.unwrap();
+            let mut heard = String::new();
+            tcp.read_to_string(&mut heard).await.unwrap();
+            assert_eq!(heard, *response);
+            assert_eq!(lab.names(), ["h.example"]);
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_dead_server_is_named_in_a_502() {
-    let origin = nobody().await;
-    let lab = Lab::new(origin, None).await;
-    let response = lab.http().await.send(post(full("x"), false)).await.unwrap();
-    assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
-    let body = response.into_body().collect().await.unwrap().to_bytes();
-    assert_eq!(body, format!("agent: upstream {} refused the connection\n", lab.address));
-    let failed = |event: &Event| matches!(event, Event::ExchangeFinished { status: Some(502), error: Some(_), .. });
-    assert!(lab.finish().await.iter().any(failed));
+    over_both(async |carrier| {
+        let origin = nobody().await;
+        let lab = Lab::over(carrier, origin, None).await;
+        let response = lab.http().await.send(post(full("x"), false)).await.unwrap();
+        assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(body, format!("agent: upstream {} refused the connection\n", lab.address));
+        let failed = |event: &Event| matches!(event, Event::ExchangeFinished { status: Some(502), error: Some(_), .. });
+        assert!(lab.finish().await.iter().any(failed));
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_body_that_breaks_off_does_not_end_cleanly() {
-    for head in ["Content-Length: 9", "Transfer-Encoding: chunked"] {
-        let origin = origin(move |mut tcp: TcpStream| async move {
-            read_head(&mut tcp).await;
-            tcp.write_all(format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n3\r\nab").as_bytes()).await.unwrap();
-        })
-        .await;
-        let lab = Lab::new(origin, None).await;
-        let response = lab.http().await.send(post(full(""), false)).await.unwrap();
-        response.into_body().collect().await.expect_err("the body looked whole");
-        let failed = |event: &Event| matches!(event, Event::ExchangeFinished { status: Some(200), error: Some(_), .. });
-        assert!(lab.finish().await.iter().any(failed));
-    }
+    over_both(async |carrier| {
+        for head in ["Content-Length: 9", "Transfer-Encoding: chunked"] {
+            let origin = origin(move |mut tcp: TcpStream| async move {
+                read_head(&mut tcp).await;
+                tcp.write_all(format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n3\r\nab").as_bytes()).await.unwrap();
+            })
+            .await;
+            let lab = Lab::over(carrier, origin, None).await;
+            let response = lab.http().await.send(post(full(""), false)).await.unwrap();
+            response.into_body().collect().await.expect_err("the body looked whole");
+            let failed =
+                |event: &Event| matches!(event, Event::ExchangeFinished { status: Some(200), error: Some(_), .. });
+            assert!(lab.finish().await.iter().any(failed));
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -123,7 +137,7 @@ async fn a_server_that_closes_between_requests_is_dialled_again() {
         tcp.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
     })
     .await;
-    let lab = Lab::new(origin, None).await;
+    let lab = Lab::over(Carrier::Terminate, origin, None).await;
     let mut client = lab.http().await;
     for _ in 0..2 {
         let response = client.send(Request::get("/").body(full("")).unwrap()).await.unwrap();
@@ -134,105 +148,124 @@ async fn a_server_that_closes_between_requests_is_dialled_again() {
 
 #[tokio::test]
 async fn a_child_that_gives_up_cancels_the_request() {
-    let (cancelled, mut observed) = tokio::sync::mpsc::channel::<()>(1);
-    let origin = origin(move |mut tcp| {
-        let cancelled = cancelled.clone();
-        async move {
-            read_head(&mut tcp).await;
-            tcp.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\na").await.unwrap();
-            drop(tcp.read_to_end(&mut Vec::new()).await);
-            cancelled.send(()).await.unwrap();
-        }
+    over_both(async |carrier| {
+        let (cancelled, mut observed) = tokio::sync::mpsc::channel::<()>(1);
+        let origin = origin(move |mut tcp| {
+            let cancelled = cancelled.clone();
+            async move {
+                read_head(&mut tcp).await;
+                tcp.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\na").await.unwrap();
+                drop(tcp.read_to_end(&mut Vec::new()).await);
+                cancelled.send(()).await.unwrap();
+            }
+        })
+        .await;
+        let lab = Lab::over(carrier, origin, None).await;
+        let mut tcp = lab.tcp().await;
+        tcp.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+        tcp.read_u8().await.unwrap();
+        tcp.set_zero_linger().unwrap();
+        drop(tcp);
+        observed.recv().await.unwrap();
     })
     .await;
-    let lab = Lab::new(origin, None).await;
-    let mut tcp = lab.tcp().await;
-    tcp.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
-    tcp.read_u8().await.unwrap();
-    tcp.set_zero_linger().unwrap();
-    drop(tcp);
-    observed.recv().await.unwrap();
 }
 
 #[tokio::test]
 async fn an_upgrade_joins_both_sides() {
-    let origin = origin(async |mut tcp| {
-        read_head(&mut tcp).await;
-        tcp.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: parrot\r\n\r\n")
-            .await
-            .unwrap();
-        let (mut read, mut write) = tcp.split();
-        tokio::io::copy(&mut read, &mut write).await.unwrap();
+    over_both(async |carrier| {
+        let origin = origin(async |mut tcp| {
+            read_head(&mut tcp).await;
+            tcp.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: parrot\r\n\r\n")
+                .await
+                .unwrap();
+            let (mut read, mut write) = tcp.split();
+            tokio::io::copy(&mut read, &mut write).await.unwrap();
+        })
+        .await;
+        let lab = Lab::over(carrier, origin, None).await;
+        let request = Request::get("/").header("connection", "upgrade").header("upgrade", "parrot");
+        let response = lab.http().await.send(request.body(full("")).unwrap()).await.unwrap();
+        assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
+        let mut io = TokioIo::new(hyper::upgrade::on(response).await.unwrap());
+        io.write_all(b"hello").await.unwrap();
+        io.shutdown().await.unwrap();
+        let mut echoed = String::new();
+        io.read_to_string(&mut echoed).await.unwrap();
+        assert_eq!(echoed, "hello");
+        let counted =
+            |event: &Event| matches!(event, Event::ExchangeFinished { request_bytes: 5, response_bytes: 5, .. });
+        assert!(lab.finish().await.iter().any(counted));
     })
     .await;
-    let lab = Lab::new(origin, None).await;
-    let request = Request::get("/").header("connection", "upgrade").header("upgrade", "parrot");
-    let response = lab.http().await.send(request.body(full("")).unwrap()).await.unwrap();
-    assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
-    let mut io = TokioIo::new(hyper::upgrade::on(response).await.unwrap());
-    io.write_all(b"hello").await.unwrap();
-    io.shutdown().await.unwrap();
-    let mut echoed = String::new();
-    io.read_to_string(&mut echoed).await.unwrap();
-    assert_eq!(echoed, "hello");
-    let counted = |event: &Event| matches!(event, Event::ExchangeFinished { request_bytes: 5, response_bytes: 5, .. });
-    assert!(lab.finish().await.iter().any(counted));
 }
 
 #[tokio::test]
 async fn a_child_that_ended_its_side_gets_a_whole_large_response() {
-    const BODY: usize = 8 << 20;
-    let origin = origin(async |mut tcp| {
+    over_both(async |carrier| {
+        const BODY: usize = 8 << 20;
+        let origin = origin(async |mut tcp| {
+            read_head(&mut tcp).await;
+            tcp.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {BODY}\r\n\r\n").as_bytes()).await.unwrap();
+            tcp.write_all(&vec![7; BODY]).await.unwrap();
+        })
+        .await;
+        let lab = Lab::over(carrier, origin, None).await;
+        let mut tcp = lab.tcp().await;
+        tcp.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+        tcp.shutdown().await.unwrap();
         read_head(&mut tcp).await;
-        tcp.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {BODY}\r\n\r\n").as_bytes()).await.unwrap();
-        tcp.write_all(&vec![7; BODY]).await.unwrap();
+        let mut body = Vec::new();
+        tcp.read_to_end(&mut body).await.unwrap();
+        assert_eq!(body.len(), BODY);
     })
     .await;
-    let lab = Lab::new(origin, None).await;
-    let mut tcp = lab.tcp().await;
-    tcp.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
-    tcp.shutdown().await.unwrap();
-    read_head(&mut tcp).await;
-    let mut body = Vec::new();
-    tcp.read_to_end(&mut body).await.unwrap();
-    assert_eq!(body.len(), BODY);
 }
 
 #[tokio::test]
 async fn h2_without_tls_is_carried_and_drained_while_idle() {
-    let lab = Lab::new(origin(|tcp| serve_echo(Box::new(tcp), true)).await, None).await;
-    let mut client = lab.h2c().await;
-    let response = client.send(Request::post("http://h.example/").body(full("hi")).unwrap()).await.unwrap();
-    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "hi");
-    assert_eq!(lab.names(), ["h.example"]);
-    let url = |event: &Event| matches!(event, Event::ExchangeStarted { url, .. } if url == "http://h.example/");
-    assert!(lab.finish().await.iter().any(url));
+    over_both(async |carrier| {
+        let lab = Lab::over(carrier, origin(|tcp| serve_echo(Box::new(tcp), true)).await, None).await;
+        let mut client = lab.h2c().await;
+        let response = client.send(Request::post("http://h.example/").body(full("hi")).unwrap()).await.unwrap();
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "hi");
+        assert_eq!(lab.names(), ["h.example"]);
+        let url = |event: &Event| matches!(event, Event::ExchangeStarted { url, .. } if url == "http://h.example/");
+        assert!(lab.finish().await.iter().any(url));
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_reset_stream_keeps_its_code_and_its_neighbours() {
-    let root = authority();
-    let lab = Lab::new(https(&root, &["h2"]).await, Some(&root)).await;
-    let mut client = lab.https(&["h2"]).await;
-    let (feed, body) = fed();
-    let mut neighbour = client.send(post(body, true)).await.unwrap();
-    let calm = Request::get(format!("https://{NAME}/calm")).body(full("")).unwrap();
-    let error = client.send(calm).await.unwrap_err();
-    let reason = crate::proxy::error::find::<h2::Error>(&error).unwrap().reason();
-    assert_eq!(reason, Some(h2::Reason::ENHANCE_YOUR_CALM));
-    feed.send(Frame::data(Bytes::from("still here"))).await.unwrap();
-    assert_eq!(neighbour.frame().await.unwrap().unwrap().into_data().unwrap(), "still here");
+    over_both(async |carrier| {
+        let root = authority();
+        let lab = Lab::over(carrier, https(&root, &["h2"]).await, Some(&root)).await;
+        let mut client = lab.https(&["h2"]).await;
+        let (feed, body) = fed();
+        let mut neighbour = client.send(post(body, true)).await.unwrap();
+        let calm = Request::get(format!("https://{NAME}/calm")).body(full("")).unwrap();
+        let error = client.send(calm).await.unwrap_err();
+        let reason = crate::proxy::error::find::<h2::Error>(&error).unwrap().reason();
+        assert_eq!(reason, Some(h2::Reason::ENHANCE_YOUR_CALM));
+        feed.send(Frame::data(Bytes::from("still here"))).await.unwrap();
+        assert_eq!(neighbour.frame().await.unwrap().unwrap().into_data().unwrap(), "still here");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn more_children_than_slots_are_all_served() {
-    let lab = Lab::new(origin(|tcp| serve_echo(Box::new(tcp), false)).await, None).await;
-    let asking = (0..200).map(async |_| {
-        let response = lab.http().await.send(post(full("hi"), false)).await.unwrap();
-        response.into_body().collect().await.unwrap().to_bytes()
-    });
-    let answers = futures_util::future::join_all(asking).await;
-    assert!(answers.iter().all(|answer| answer == "hi"));
+    over_both(async |carrier| {
+        let lab = Lab::over(carrier, origin(|tcp| serve_echo(Box::new(tcp), false)).await, None).await;
+        let asking = (0..200).map(async |_| {
+            let response = lab.http().await.send(post(full("hi"), false)).await.unwrap();
+            response.into_body().collect().await.unwrap().to_bytes()
+        });
+        let answers = futures_util::future::join_all(asking).await;
+        assert!(answers.iter().all(|answer| answer == "hi"));
+    })
+    .await;
 }
 
 /// Says when a request has come, and when it was cancelled.
@@ -248,13 +281,16 @@ async fn observe(tcp: TcpStream, observed: tokio::sync::mpsc::Sender<()>) {
 
 #[tokio::test]
 async fn an_h2_stream_given_up_is_reset_upstream() {
-    let (seen, mut observed) = tokio::sync::mpsc::channel(2);
-    let lab = Lab::new(origin(move |tcp| observe(tcp, seen.clone())).await, None).await;
-    let mut client = lab.h2c().await;
-    let request = Request::get("http://h.example/").body(full("")).unwrap();
-    tokio::select! {
-        _ = client.send(request) => panic!("answered"),
-        seen = observed.recv() => seen.unwrap(),
-    }
-    observed.recv().await.unwrap();
+    over_both(async |carrier| {
+        let (seen, mut observed) = tokio::sync::mpsc::channel(2);
+        let lab = Lab::over(carrier, origin(move |tcp| observe(tcp, seen.clone())).await, None).await;
+        let mut client = lab.h2c().await;
+        let request = Request::get("http://h.example/").body(full("")).unwrap();
+        tokio::select! {
+            _ = client.send(request) => panic!("answered"),
+            seen = observed.recv() => seen.unwrap(),
+        }
+        observed.recv().await.unwrap();
+    })
+    .await;
 }

@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::engine::event::{Event, Sink};
-use crate::engine::policy::{Mode, Policy};
+use crate::engine::policy::{Carrier, Mode, Policy};
 use crate::proxy::io::BoxedIo;
 use crate::proxy::*;
 
@@ -142,17 +142,31 @@ impl Destinations for Routes {
     }
 }
 
+/// Checks over each carrier that HTTP has.
+pub(super) async fn over_both(check: impl AsyncFn(Carrier)) {
+    for carrier in [Carrier::Verbatim, Carrier::Terminate] {
+        check(carrier).await;
+    }
+}
+
 /// How a [`Lab`] differs from the usual.
 pub(super) struct Setup {
     pub(super) verdict: Option<Verdict>,
     pub(super) mode: Mode,
+    pub(super) carrier: Carrier,
     pub(super) open: bool,
     pub(super) roots: Vec<CertificateDer<'static>>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { verdict: Some(Verdict::Intercept), mode: Mode::Observe, open: true, roots: Vec::new() }
+        Self {
+            verdict: Some(Verdict::Intercept),
+            mode: Mode::Observe,
+            carrier: Carrier::Verbatim,
+            open: true,
+            roots: Vec::new(),
+        }
     }
 }
 
@@ -169,8 +183,13 @@ pub(super) struct Lab {
 impl Lab {
     /// The usual: observe, intercept, every address open, `roots` trusted.
     pub(super) async fn new(origin: SocketAddr, root: Option<&Authority>) -> Self {
+        Self::over(Carrier::Verbatim, origin, root).await
+    }
+
+    /// The usual, with HTTP carried by `carrier`.
+    pub(super) async fn over(carrier: Carrier, origin: SocketAddr, root: Option<&Authority>) -> Self {
         let roots = root.map(|root| root.der().clone()).into_iter().collect();
-        Self::with(origin, Setup { roots, ..Setup::default() }).await
+        Self::with(origin, Setup { carrier, roots, ..Setup::default() }).await
     }
 
     pub(super) async fn with(origin: SocketAddr, setup: Setup) -> Self {
@@ -186,7 +205,7 @@ impl Lab {
             max_connections: 64,
         };
         let routes = Arc::new(Routes { origin, open: setup.open });
-        let policy = Policy { mode: setup.mode };
+        let policy = Policy { mode: setup.mode, carrier: setup.carrier };
         let proxy = Proxy::new(config, policy, kernel.clone(), routes, events.clone()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -88,10 +88,7 @@ async fn carry(
         }
     };
     match protocol {
-        Some(protocol) => {
-            let upstream = http::Upstream::secure(connection, protocol, target, upstream).await?;
-            http::serve(Box::new(downstream), upstream).await
-        }
+        Some(protocol) => http::secure(connection, protocol, Box::new(downstream), target, upstream).await,
         None => relay_to(connection, downstream, upstream).await,
     }
 }

@@ -6,7 +6,6 @@ use thiserror::Error;
 
 use super::RequestHead;
 use crate::engine::event::{ConnectionId, Event, ExchangeId};
-use crate::engine::policy::{Policy, Verdict};
 
 /// Which way bytes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,10 +116,10 @@ impl Exchange {
         (exchange, started)
     }
 
-    /// Asks the policy about the head.
+    /// Which exchange it is.
     #[must_use]
-    pub const fn judge(&self, policy: &Policy, head: &RequestHead) -> Verdict {
-        policy.decide(head)
+    pub const fn id(&self) -> ExchangeId {
+        self.id
     }
 
     /// The final response's head went to the child.

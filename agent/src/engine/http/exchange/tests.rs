@@ -3,7 +3,6 @@
 use http::Method;
 
 use super::*;
-use crate::engine::policy::Mode;
 
 enum Step {
     Answer(u16),
@@ -23,6 +22,8 @@ fn head() -> RequestHead {
         scheme: "https".into(),
         authority: "h.example".into(),
         path: "/p?q".into(),
+        tunnel: None,
+        fields: Vec::new(),
     }
 }
 
@@ -92,13 +93,4 @@ fn nothing_follows_trailers_or_the_end() {
     assert!(half.trailers().is_err());
     half.end();
     assert_eq!(half.data(1).unwrap_err().to_string(), "data after the end of a message");
-}
-
-#[test]
-fn the_beginning_names_method_and_url_and_is_permitted() {
-    let head = head();
-    let (exchange, started) = Exchange::begin(ConnectionId(1), ExchangeId(2), &head);
-    let Event::ExchangeStarted { method, url, .. } = started else { panic!("not a beginning") };
-    assert_eq!((method.as_str(), url.as_str()), ("POST", "https://h.example/p?q"));
-    let Verdict::Forward(_) = exchange.judge(&Policy { mode: Mode::Enforce }, &head);
 }
