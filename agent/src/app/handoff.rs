@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::policy::Policy;
-use crate::proxy::Ca;
+use crate::proxy::{Ca, ClientCertificate};
 use crate::sandbox::fds;
 use crate::sandbox::session::User;
 
@@ -25,6 +25,8 @@ pub(super) struct Settings {
     pub(super) ca: Ca,
     /// Roots to trust upstream besides the system's, in DER.
     pub(super) upstream_roots: Vec<Vec<u8>>,
+    /// What servers that ask for a client's certificate are shown, keys included.
+    pub(super) client_certificates: Vec<ClientCertificate>,
     /// Whom to forward DNS queries to.
     pub(super) resolvers: Vec<SocketAddr>,
     /// Index of the gateway's end of the veth, part of every flow's key.
@@ -66,7 +68,7 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     use super::{Settings, receive, send};
-    use crate::engine::policy::{Carrier, Mode, Policy};
+    use crate::engine::policy::{Carrier, Mode, OnPinned, Policy};
     use crate::proxy::Ca;
     use crate::sandbox::session::User;
 
@@ -80,9 +82,10 @@ mod tests {
         let user =
             User { name: "nobody".into(), uid: 1, gid: 2, groups: vec![], home: "/".into(), shell: "/bin/sh".into() };
         let settings = Settings {
-            policy: Policy { mode: Mode::Enforce, carrier: Carrier::Terminate },
+            policy: Policy { mode: Mode::Enforce, carrier: Carrier::Terminate, on_pinned: OnPinned::Refuse },
             ca: Ca { cert_pem: "c".repeat(100_000), key_pem: "k".into() },
             upstream_roots: vec![vec![1, 2, 3]],
+            client_certificates: Vec::new(),
             resolvers: vec!["192.0.2.53:53".parse().unwrap()],
             ifindex: 7,
             user,

@@ -149,6 +149,7 @@ fn proxy_config(settings: Settings, max_connections: usize) -> proxy::Config {
     proxy::Config {
         ca: settings.ca,
         upstream_roots: settings.upstream_roots.into_iter().map(Into::into).collect(),
+        client_certificates: settings.client_certificates,
         connect_timeout: Duration::from_secs(30),
         sniff_timeout: Duration::from_secs(1),
         handshake_timeout: Duration::from_secs(30),

@@ -14,6 +14,9 @@ pub(super) struct RunArgs {
     /// Name of the session and of its network namespace
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     netns: String,
+    /// Read settings from this file (TOML)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// What is allowed
     #[arg(long, value_enum, default_value_t = ModeArg::Observe)]
     mode: ModeArg,
@@ -89,8 +92,9 @@ impl From<RunArgs> for RunInput {
         });
         Self {
             attachment,
+            config: args.config,
             name: args.netns,
-            policy: Policy { mode, carrier: carrier.unwrap_or_default() },
+            policy: Policy { mode, carrier: carrier.unwrap_or_default(), on_pinned: mode.on_pinned() },
             user: args.user,
             upstream_ca: args.upstream_ca,
             dns: args.dns,

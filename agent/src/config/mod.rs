@@ -2,6 +2,7 @@
 //! anything is made.
 
 pub mod authority;
+pub mod file;
 pub mod invoker;
 
 use std::ffi::{OsStr, OsString};
@@ -14,7 +15,7 @@ use rustls::pki_types::pem::PemObject as _;
 
 use crate::ebpf::dataplane::Attachment;
 use crate::engine::policy::Policy;
-use crate::proxy::Ca;
+use crate::proxy::{Ca, ClientCertificate};
 use crate::sandbox::name::Name;
 use crate::sandbox::session::User;
 
@@ -34,6 +35,8 @@ pub struct Run {
     pub ca: Ca,
     /// Roots to trust upstream besides the system's, in DER.
     pub upstream_roots: Vec<Vec<u8>>,
+    /// What servers that ask for a client's certificate are shown.
+    pub client_certificates: Vec<ClientCertificate>,
     /// Whom to forward DNS queries to.
     pub resolvers: Vec<SocketAddr>,
     /// Whether the session lasts until its last process has ended, not only the command.
@@ -51,6 +54,8 @@ const DESCRIPTORS: usize = 128;
 pub struct RunInput {
     /// `--netns`.
     pub name: String,
+    /// `--config`.
+    pub config: Option<PathBuf>,
     /// `--mode` and `--carrier`.
     pub policy: Policy,
     /// `--user`.
@@ -112,6 +117,9 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The configuration file says something that cannot be meant.
+    #[error(transparent)]
+    Settings(#[from] file::Error),
     /// Certificate and key of the authority do not serve.
     #[error("{0}")]
     Authority(String),
@@ -140,8 +148,22 @@ pub fn run(input: RunInput) -> Result<Run, Error> {
         upstream_roots.extend(certificates("--upstream-ca", path)?);
     }
     let resolvers = resolvers(&input.dns)?;
+    let settings = input.config.as_deref().map(file::read).transpose()?.unwrap_or_default();
     let RunInput { policy, wait_all, log, command, attachment, .. } = input;
-    Ok(Run { name, policy, command, user, environment, ca, upstream_roots, resolvers, wait_all, log, attachment })
+    Ok(Run {
+        name,
+        policy: Policy { on_pinned: settings.on_pinned.unwrap_or(policy.on_pinned), ..policy },
+        command,
+        user,
+        environment,
+        ca,
+        upstream_roots,
+        client_certificates: settings.client_certificates,
+        resolvers,
+        wait_all,
+        log,
+        attachment,
+    })
 }
 
 /// Whether this process may make namespaces and load programs.

@@ -88,6 +88,36 @@ pub enum Event {
         /// What is wrong with it.
         reason: String,
     },
+    /// The server asked for a certificate of the client's.
+    ClientCertificateRequested {
+        /// The connection.
+        connection: ConnectionId,
+        /// The server's name, or its address.
+        name: String,
+        /// Whether a configured one was presented; without one the server is told that there is none.
+        used: bool,
+    },
+    /// A client refused the certificate that it was shown, though the server's own is good: it pins, or has roots of
+    /// its own. Reported once for each host.
+    ClientRefusedCertificate {
+        /// The connection.
+        connection: ConnectionId,
+        /// The host that it wanted: the server name, or the address without one.
+        host: String,
+        /// How it refused: its TLS alert, or that it hung up.
+        how: &'static str,
+        /// What would make that kind of client trust the session's authority.
+        setting: &'static str,
+    },
+    /// A TLS connection's bytes are forwarded unread, to and from the server itself.
+    PassedThrough {
+        /// The connection.
+        connection: ConnectionId,
+        /// The host that the client wanted.
+        host: String,
+        /// Why.
+        reason: &'static str,
+    },
     /// A connection's bytes are forwarded unread.
     Relayed {
         /// The connection.

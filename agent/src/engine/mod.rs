@@ -3,6 +3,7 @@
 
 pub mod event;
 pub mod http;
+pub mod pinning;
 pub mod policy;
 pub mod stats;
 pub mod wire;

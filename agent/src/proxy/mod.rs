@@ -24,6 +24,7 @@ use tokio::sync::{Semaphore, watch};
 
 pub use self::error::{Error, Kind, Side};
 use crate::engine::event::{ConnectionId, Events, ExchangeId};
+use crate::engine::policy::host::HostPattern;
 use crate::engine::policy::{Policy, destination};
 
 /// The certificate authority that leaves are signed with. Not `Debug`: the key must reach no log.
@@ -35,12 +36,25 @@ pub struct Ca {
     pub key_pem: String,
 }
 
+/// A certificate of the client's for servers that ask for one. Not `Debug`: the key must reach no log.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct ClientCertificate {
+    /// The servers it is for.
+    pub host: HostPattern,
+    /// The certificate and those above it, DER, its own first.
+    pub chain: Vec<Vec<u8>>,
+    /// Its private key, PEM.
+    pub key_pem: String,
+}
+
 /// Settings of the proxy.
 pub struct Config {
     /// What signs the leaves that the child trusts.
     pub ca: Ca,
     /// Roots trusted upstream besides the system's.
     pub upstream_roots: Vec<CertificateDer<'static>>,
+    /// What servers that ask for a client's certificate are shown; the first that matches.
+    pub client_certificates: Vec<ClientCertificate>,
     /// How long connecting upstream may take.
     pub connect_timeout: Duration,
     /// How long to wait for a child's first bytes before taking its connection for one where the server speaks first.

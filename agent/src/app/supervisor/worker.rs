@@ -73,6 +73,7 @@ pub(super) fn settings(config: &config::Run) -> anyhow::Result<Settings> {
         policy: config.policy,
         ca: config.ca.clone(),
         upstream_roots: config.upstream_roots.clone(),
+        client_certificates: config.client_certificates.clone(),
         resolvers: config.resolvers.clone(),
         ifindex: GATEWAY_IFINDEX,
         user: invoker::worker()?,

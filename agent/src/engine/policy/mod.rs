@@ -2,6 +2,7 @@
 //! mode alone decides, and every HTTP exchange may pass that stays one.
 
 pub mod destination;
+pub mod host;
 
 use agent_common::maps::PortAction;
 use http::Method;
@@ -31,6 +32,25 @@ impl Mode {
             Self::Enforce => "enforce",
         }
     }
+
+    /// What a session of this mode does about pinned hosts, unless it is told otherwise.
+    #[must_use]
+    pub const fn on_pinned(self) -> OnPinned {
+        match self {
+            Self::Observe => OnPinned::Passthrough,
+            Self::Enforce => OnPinned::Refuse,
+        }
+    }
+}
+
+/// What happens to further connections to a host for which a client has refused our certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnPinned {
+    /// They pass unread.
+    Passthrough,
+    /// They are intercepted as before, and fail as before.
+    Refuse,
 }
 
 /// How the HTTP of a connection is carried.
@@ -51,6 +71,8 @@ pub struct Policy {
     pub mode: Mode,
     /// How HTTP is carried.
     pub carrier: Carrier,
+    /// What it does about clients that refuse our certificate.
+    pub on_pinned: OnPinned,
 }
 
 /// Why the bytes of a connection would be forwarded unread. What can be read always is: its exchanges are judged one by
@@ -63,6 +85,8 @@ pub enum Content {
     Other,
     /// It was HTTP and became something else.
     Tunnel,
+    /// TLS whose client refuses our certificate.
+    Pinned,
 }
 
 impl Content {
@@ -73,6 +97,7 @@ impl Content {
             Self::Unread => "port",
             Self::Other => "neither TLS nor HTTP",
             Self::Tunnel => "no longer HTTP",
+            Self::Pinned => "its client refused our certificate",
         }
     }
 }
@@ -97,11 +122,12 @@ pub struct Permit(());
 impl Policy {
     /// Judges whether a connection may be relayed; `None` if it may not.
     #[must_use]
-    pub const fn permit_relay(&self, _content: Content) -> Option<ConnPermit> {
-        match self.mode {
-            Mode::Observe => Some(ConnPermit(())),
-            Mode::Enforce => None,
-        }
+    pub const fn permit_relay(&self, content: Content) -> Option<ConnPermit> {
+        let permitted = match content {
+            Content::Unread | Content::Other | Content::Tunnel => matches!(self.mode, Mode::Observe),
+            Content::Pinned => matches!(self.on_pinned, OnPinned::Passthrough),
+        };
+        if permitted { Some(ConnPermit(())) } else { None }
     }
 
     /// What the kernel does with a TCP port that the policy says nothing else about.
@@ -140,14 +166,24 @@ mod tests {
     use super::*;
 
     fn policy(mode: Mode) -> Policy {
-        Policy { mode, carrier: Carrier::default() }
+        Policy { mode, carrier: Carrier::default(), on_pinned: mode.on_pinned() }
     }
 
     #[test]
     fn only_observe_relays() {
-        for content in [Content::Unread, Content::Other, Content::Tunnel] {
+        for content in [Content::Unread, Content::Other, Content::Tunnel, Content::Pinned] {
             assert!(policy(Mode::Observe).permit_relay(content).is_some());
             assert!(policy(Mode::Enforce).permit_relay(content).is_none());
+        }
+    }
+
+    #[test]
+    fn what_happens_to_pinned_hosts_can_be_chosen_in_either_mode() {
+        for mode in [Mode::Observe, Mode::Enforce] {
+            let open = Policy { on_pinned: OnPinned::Passthrough, ..policy(mode) };
+            let shut = Policy { on_pinned: OnPinned::Refuse, ..policy(mode) };
+            assert!(open.permit_relay(Content::Pinned).is_some());
+            assert!(shut.permit_relay(Content::Pinned).is_none());
         }
     }
 
