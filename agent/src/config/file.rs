@@ -70,8 +70,7 @@ struct Entry {
 /// # Errors
 /// The first thing that is wrong, with its place.
 pub fn read(path: &Path) -> Result<Settings, Error> {
-    let text =
-        fs::read_to_string(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
+    let text = fs::read_to_string(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
     let source = Source { path, text: &text };
     let document: Document = toml::from_str(&text).map_err(|error| {
         source.wrong(error.span().unwrap_or_default(), error.message().trim_end_matches('.').to_owned())
@@ -95,8 +94,9 @@ impl Source<'_> {
             return Err(self.file(&entry.cert, "has no certificate in PEM (`-----BEGIN CERTIFICATE-----`)"));
         }
         let pem = self.named(&entry.key)?;
-        let key = PrivateKeyDer::from_pem_slice(&pem)
-            .map_err(|error| self.file(&entry.key, &format!("has no private key in PEM, without a passphrase: {error}")))?;
+        let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|error| {
+            self.file(&entry.key, &format!("has no private key in PEM, without a passphrase: {error}"))
+        })?;
         CertifiedKey::from_der(chain.clone(), key, &default_provider())
             .map_err(|error| self.file(&entry.key, &format!("is not the key of `cert`: {error}")))?;
         Ok(ClientCertificate {

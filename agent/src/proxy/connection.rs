@@ -1,8 +1,8 @@
 //! One connection of the child: joined to its flow, sniffed, judged, and handed to TLS, HTTP or the relay.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use agent_common::maps::Verdict;
 use tokio::net::TcpStream;
@@ -10,10 +10,10 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::dial::check;
 use super::error::{Error, Side};
-use super::first_bytes::first_bytes;
 use super::http::{self, Protocol};
 use super::io::{Fate, Socket};
-use super::relay::relay;
+use super::opening::{Opening, open};
+use super::relay::{relay, relay_to};
 use super::{Proxy, tls};
 use crate::engine::event::{ConnectionId, Event};
 use crate::engine::http::RequestHead;
@@ -40,6 +40,7 @@ pub(crate) struct Connection {
     child: SocketAddr,
     verdict: Verdict,
     named: AtomicBool,
+    early: Mutex<Option<Socket>>,
     _slot: OwnedSemaphorePermit,
 }
 
@@ -72,6 +73,7 @@ impl Accepted {
             child: self.child,
             verdict,
             named: AtomicBool::new(false),
+            early: Mutex::default(),
             _slot: slot,
         };
         connection.emit(Event::ConnectionAccepted { connection: connection.id, child: self.child, orig_dst });
@@ -116,6 +118,16 @@ impl Connection {
         }
     }
 
+    /// Keeps a connection to the server that was opened before it was needed.
+    pub(crate) fn keep(&self, server: Socket) {
+        *self.early.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
+    }
+
+    /// The connection that was kept, once.
+    pub(crate) fn kept(&self) -> Option<Socket> {
+        self.early.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// The address at the other end of `side`.
     pub(crate) const fn peer(&self, side: Side) -> SocketAddr {
         match side {
@@ -129,12 +141,18 @@ impl Connection {
         if self.verdict == Verdict::Relay {
             return relay(self, socket, Content::Unread).await;
         }
-        let (sniff, io) = first_bytes(socket, self.proxy.timeouts.sniff).await;
-        match sniff {
-            Sniff::Tls => Box::pin(tls::intercept(self, io)).await,
-            Sniff::Http1 => http::plain(self, Protocol::Http1, Box::new(io)).await,
-            Sniff::H2Preface => http::plain(self, Protocol::Http2, Box::new(io)).await,
-            Sniff::Other | Sniff::More => relay(self, io, Content::Other).await,
+        let mut drain = self.drain.clone();
+        let opening = tokio::select! {
+            opening = open(self, socket) => opening?,
+            _ = drain.wait_for(|drain| *drain) => return Ok(()),
+        };
+        match opening {
+            Opening::Child(Sniff::Tls, io) => Box::pin(tls::intercept(self, io)).await,
+            Opening::Child(Sniff::Http1, io) => http::plain(self, Protocol::Http1, Box::new(io)).await,
+            Opening::Child(Sniff::H2Preface, io) => http::plain(self, Protocol::Http2, Box::new(io)).await,
+            Opening::Child(Sniff::Other | Sniff::More, io) => relay(self, io, Content::Other).await,
+            Opening::Server(child, server) => relay_to(self, child, server).await,
+            Opening::Nothing => Ok(()),
         }
     }
 }

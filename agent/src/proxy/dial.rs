@@ -19,8 +19,11 @@ pub(crate) fn check(connection: &Connection) -> Result<(), Error> {
     Err(Error::new(Side::Upstream, Kind::Forbidden, dst))
 }
 
-/// Connects to the original destination of `connection`.
+/// Connects to the original destination of `connection`, or gives the connection that was opened early.
 pub(crate) async fn dial(connection: &Connection) -> Result<Socket, Error> {
+    if let Some(kept) = connection.kept() {
+        return Ok(kept);
+    }
     check(connection)?;
     let proxy = &connection.proxy;
     let dst = proxy.destinations.dialled(connection.orig_dst);

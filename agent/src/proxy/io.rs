@@ -120,6 +120,11 @@ impl<T> Rewind<T> {
     pub(crate) const fn new(first: Bytes, inner: T) -> Self {
         Self { first, inner }
     }
+
+    /// Puts `bytes`, which were read from here, back before all that is still to be read.
+    pub(crate) fn unread(&mut self, bytes: &[u8]) {
+        self.first = [bytes, &self.first].concat().into();
+    }
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Rewind<T> {

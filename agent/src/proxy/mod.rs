@@ -8,6 +8,7 @@ mod first_bytes;
 mod http;
 mod io;
 mod listener;
+mod opening;
 mod relay;
 mod tls;
 
@@ -57,7 +58,7 @@ pub struct Config {
     pub client_certificates: Vec<ClientCertificate>,
     /// How long connecting upstream may take.
     pub connect_timeout: Duration,
-    /// How long to wait for a child's first bytes before taking its connection for one where the server speaks first.
+    /// How long a child may pause in the middle of its first words before they count as neither TLS nor HTTP.
     pub sniff_timeout: Duration,
     /// How long one TLS handshake may take.
     pub handshake_timeout: Duration,
@@ -114,7 +115,7 @@ impl Proxy {
     /// Prepares a proxy. Nothing is read or opened yet, system roots included.
     ///
     /// # Errors
-    /// [`Kind::Setup`] if the CA's certificate or key cannot be used, or they do not belong together.
+    /// [`Kind::Setup`] if a certificate or key cannot be used, or they do not belong together.
     pub fn new(
         config: Config,
         policy: Policy,
@@ -133,7 +134,7 @@ impl Proxy {
                 sniff: config.sniff_timeout,
                 handshake: config.handshake_timeout,
             },
-            tls: tls::Tls::new(&config.ca, config.upstream_roots)?,
+            tls: tls::Tls::new(&config.ca, config.upstream_roots, config.client_certificates)?,
             slots: Arc::new(Semaphore::new(max_connections as usize)),
             max_connections,
             connections: AtomicU64::new(0),

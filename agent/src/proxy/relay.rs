@@ -31,6 +31,18 @@ pub(crate) async fn relay_to(
     join(connection, permit, Content::Other, downstream, upstream).await
 }
 
+/// Forwards TLS unread to its original destination.
+pub(crate) async fn pass_through(
+    connection: &Arc<Connection>,
+    _: ConnPermit,
+    host: String,
+    downstream: impl Io,
+) -> Result<(), Error> {
+    let upstream = dial(connection).await.inspect_err(|_| connection.downstream.reset())?;
+    connection.emit(Event::PassedThrough { connection: connection.id, host, reason: Content::Pinned.name() });
+    copy(connection, downstream, upstream).await.map(drop)
+}
+
 /// Copies both ways until both directions have ended; returns the bytes from and to the child. If either side fails,
 /// both are reset.
 pub(crate) async fn copy(

@@ -97,7 +97,8 @@ mod tests {
 
     #[test]
     fn what_names_no_host_is_no_pattern() {
-        for text in ["", "*", "*.", "a..b", "a.*.b", "*a.example", "a b", "https://a", "a/b", "a:443", "*.2001:db8::1"] {
+        for text in ["", "*", "*.", "a..b", "a.*.b", "*a.example", "a b", "https://a", "a/b", "a:443", "*.2001:db8::1"]
+        {
             assert_eq!(text.parse::<HostPattern>(), Err(Invalid(text.to_owned())));
         }
     }

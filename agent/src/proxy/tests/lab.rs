@@ -22,13 +22,13 @@ use tokio::task::JoinHandle;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::engine::event::{Event, Sink};
-use crate::engine::policy::{Carrier, Mode, Policy};
+use crate::engine::policy::{Carrier, Mode, OnPinned, Policy};
 use crate::proxy::io::BoxedIo;
 use crate::proxy::*;
 
 pub(super) const NAME: &str = "origin.example";
 
-type Authority = CertifiedIssuer<'static, KeyPair>;
+pub(super) type Authority = CertifiedIssuer<'static, KeyPair>;
 
 /// A root and its key.
 pub(super) fn authority() -> Authority {
@@ -156,6 +156,9 @@ pub(super) struct Setup {
     pub(super) carrier: Carrier,
     pub(super) open: bool,
     pub(super) roots: Vec<CertificateDer<'static>>,
+    pub(super) client_certificates: Vec<ClientCertificate>,
+    pub(super) on_pinned: Option<OnPinned>,
+    pub(super) patience: Duration,
 }
 
 impl Default for Setup {
@@ -166,6 +169,9 @@ impl Default for Setup {
             carrier: Carrier::Verbatim,
             open: true,
             roots: Vec::new(),
+            client_certificates: Vec::new(),
+            on_pinned: None,
+            patience: Duration::from_millis(100),
         }
     }
 }
@@ -173,7 +179,7 @@ impl Default for Setup {
 /// The proxy in front of one origin.
 pub(super) struct Lab {
     pub(super) address: SocketAddr,
-    root: CertificateDer<'static>,
+    pub(super) root: CertificateDer<'static>,
     events: Arc<Recorder>,
     kernel: Arc<Kernel>,
     drain: watch::Sender<bool>,
@@ -199,13 +205,15 @@ impl Lab {
         let config = Config {
             ca: Ca { cert_pem: ca.pem(), key_pem: ca.key().serialize_pem() },
             upstream_roots: setup.roots,
+            client_certificates: setup.client_certificates,
             connect_timeout: Duration::from_secs(5),
-            sniff_timeout: Duration::from_millis(100),
+            sniff_timeout: setup.patience,
             handshake_timeout: Duration::from_secs(5),
             max_connections: 64,
         };
         let routes = Arc::new(Routes { origin, open: setup.open });
-        let policy = Policy { mode: setup.mode, carrier: setup.carrier };
+        let on_pinned = setup.on_pinned.unwrap_or(setup.mode.on_pinned());
+        let policy = Policy { mode: setup.mode, carrier: setup.carrier, on_pinned };
         let proxy = Proxy::new(config, policy, kernel.clone(), routes, events.clone()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -292,7 +300,7 @@ pub(super) enum Client {
 }
 
 impl Client {
-    async fn new(io: BoxedIo, is_h2: bool) -> Self {
+    pub(super) async fn new(io: BoxedIo, is_h2: bool) -> Self {
         let io = TokioIo::new(io);
         if is_h2 {
             let (sender, driver) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
@@ -324,10 +332,10 @@ pub(super) fn post(body: AnyBody, is_h2: bool) -> Request<AnyBody> {
     request.body(body).unwrap()
 }
 
-fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+pub(super) fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-fn protocols(alpn: &[&str]) -> Vec<Vec<u8>> {
+pub(super) fn protocols(alpn: &[&str]) -> Vec<Vec<u8>> {
     alpn.iter().map(|name| name.as_bytes().to_vec()).collect()
 }

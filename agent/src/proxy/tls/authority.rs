@@ -58,10 +58,14 @@ impl Authority {
         Ok(Self { issuer: Issuer::new(params, key), certificate: certificate.into() })
     }
 
-    /// A leaf for `key` and its issuer.
-    pub(crate) fn sign(&self, leaf: &Leaf, key: &KeyPair) -> Result<Vec<CertificateDer<'static>>, Error> {
-        let certificate = leaf.params.signed_by(key, &self.issuer).map_err(minting)?;
-        Ok(vec![certificate.into(), self.certificate.clone()])
+    /// A leaf for `key`.
+    pub(crate) fn sign(&self, leaf: &Leaf, key: &KeyPair) -> Result<CertificateDer<'static>, Error> {
+        leaf.params.signed_by(key, &self.issuer).map(Into::into).map_err(minting)
+    }
+
+    /// The authority's own certificate.
+    pub(crate) fn certificate(&self) -> CertificateDer<'static> {
+        self.certificate.clone()
     }
 }
 
@@ -78,33 +82,69 @@ impl Leaf {
         if !leaf.params.subject_alt_names.contains(&wanted) {
             leaf.params.subject_alt_names.insert(0, wanted);
         }
+        if leaf.params.distinguished_name.iter().next().is_none() {
+            leaf.params.distinguished_name = self::name(&name.to_str());
+        }
+        leaf.params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let start = SystemTime::now() - DAY;
         leaf.params.not_before = start.into();
         leaf.params.not_after = (start + VALIDITY).into();
         Ok(leaf)
     }
 
-    /// The leaf for a server whose certificate is bad: its names and dates. What cannot be read is made of `fallback`.
+    /// The leaf for a server whose certificate is bad: its subject, names, uses and dates. What cannot be read is made
+    /// of `fallback`.
     pub(crate) fn copied(certificate: &CertificateDer<'_>, fallback: &ServerName<'_>) -> Result<Self, Error> {
         let mut params = CertificateParams::default();
         match X509Certificate::from_der(certificate) {
             Ok((_, server)) => {
+                params.distinguished_name = subject(&server);
                 params.subject_alt_names = names(&server);
                 params.not_before = server.validity().not_before.to_datetime();
                 params.not_after = server.validity().not_after.to_datetime();
+                params.extended_key_usages = uses(&server);
             }
             Err(error) => {
                 tracing::debug!(%error, "cannot read a server certificate");
+                params.distinguished_name = name(&fallback.to_str());
                 params.subject_alt_names = vec![san(fallback)?];
+                params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
             }
         }
-        params.distinguished_name = name(&fallback.to_str());
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
         Ok(Self { params })
     }
+
+    /// Signs it with its own key.
+    pub(crate) fn self_signed(mut self, key: &KeyPair) -> Result<CertificateDer<'static>, Error> {
+        self.params.use_authority_key_identifier_extension = false;
+        self.params.self_signed(key).map(Into::into).map_err(minting)
+    }
+}
+
+/// The common name, as far as it can be carried. Of the rest of a subject no client makes anything.
+fn subject(certificate: &X509Certificate<'_>) -> DistinguishedName {
+    let common = certificate.subject().iter_common_name().find_map(|common| common.as_str().ok());
+    common.map_or_else(DistinguishedName::new, name)
+}
+
+/// The uses that a server may have and those that it should not; without the extension a certificate has all.
+fn uses(certificate: &X509Certificate<'_>) -> Vec<ExtendedKeyUsagePurpose> {
+    use ExtendedKeyUsagePurpose as Purpose;
+    let Ok(Some(extension)) = certificate.extended_key_usage() else { return vec![Purpose::ServerAuth] };
+    let has = extension.value;
+    let uses = [
+        (has.any, Purpose::Any),
+        (has.server_auth, Purpose::ServerAuth),
+        (has.client_auth, Purpose::ClientAuth),
+        (has.code_signing, Purpose::CodeSigning),
+        (has.email_protection, Purpose::EmailProtection),
+        (has.time_stamping, Purpose::TimeStamping),
+        (has.ocsp_signing, Purpose::OcspSigning),
+    ];
+    uses.into_iter().filter(|(has, _)| *has).map(|(_, purpose)| purpose).collect()
 }
 
 fn names(certificate: &X509Certificate<'_>) -> Vec<SanType> {

@@ -4,27 +4,33 @@
 mod alert;
 mod authority;
 mod downstream;
+mod identity;
 mod leaves;
+mod refusal;
 mod upstream;
 pub(super) mod verify;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rustls::HandshakeKind;
 use rustls::pki_types::CertificateDer;
 use tokio_rustls::client::TlsStream;
 
 use self::downstream::{Downstream, Hello};
 use self::leaves::Leaves;
+use self::refusal::{Watched, Witness};
 pub(crate) use self::upstream::Target;
-use self::upstream::Upstream;
-use super::Ca;
+use self::upstream::{Session, Upstream};
 use super::connection::Connection;
 use super::error::{Error, Kind, Side};
-use super::first_bytes::first_bytes;
+use super::first_bytes::{First, FirstBytes};
 use super::http::{self, Protocol};
 use super::io::{Io, Rewind, Socket};
-use super::relay::relay_to;
+use super::relay::{pass_through, relay_to};
+use super::{Ca, ClientCertificate};
 use crate::engine::event::Event;
+use crate::engine::pinning::Pinned;
+use crate::engine::policy::Content;
 use crate::engine::wire::sniff::Sniff;
 
 /// What the TLS connections of a session share.
@@ -32,64 +38,116 @@ pub(crate) struct Tls {
     upstream: Upstream,
     downstream: Downstream,
     leaves: Leaves,
+    pinned: Mutex<Pinned>,
 }
 
 impl Tls {
-    /// Prepares a session that signs with `ca` and trusts `roots` besides the system's.
-    pub(crate) fn new(ca: &Ca, roots: Vec<CertificateDer<'static>>) -> Result<Self, Error> {
+    /// Prepares a session that signs with `ca`, trusts `roots` besides the system's, and shows `certificates` to servers
+    /// that ask.
+    pub(crate) fn new(
+        ca: &Ca,
+        roots: Vec<CertificateDer<'static>>,
+        certificates: Vec<ClientCertificate>,
+    ) -> Result<Self, Error> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         Ok(Self {
-            upstream: Upstream::new(Arc::clone(&provider), roots)?,
+            upstream: Upstream::new(Arc::clone(&provider), roots, certificates)?,
             downstream: Downstream::new(provider),
             leaves: Leaves::new(ca)?,
+            pinned: Mutex::default(),
         })
+    }
+
+    fn pinned(&self) -> MutexGuard<'_, Pinned> {
+        self.pinned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Terminates TLS on both sides of `connection` and carries what is inside.
+/// Terminates TLS on both sides of `connection` and carries what is inside. What a client has refused to have read may
+/// pass unread.
 pub(crate) async fn intercept(connection: &Arc<Connection>, io: Rewind<Socket>) -> Result<(), Error> {
     let hello = Hello::read(connection, io).await?;
     if let Some(name) = &hello.sni {
         connection.name(name);
     }
-    let target = Target::new(connection, hello.sni.as_deref(), hello.alpn.clone());
+    let target = Target::new(connection, &hello);
+    let host = target.name.to_str().into_owned();
+    let is_pinned = connection.proxy.tls.pinned().contains(&host);
+    if is_pinned && let Some(permit) = connection.proxy.policy.permit_relay(Content::Pinned) {
+        return pass_through(connection, permit, host, hello.rewind()).await;
+    }
     let session = match target.connect(connection).await {
         Ok(session) => session,
         Err(error) => return Err(hello.refuse(connection, error).await),
     };
-    let leaf = connection.proxy.tls.leaves.leaf(session.wanted(&target)).await?;
-    let (sni, alpn) = (hello.sni.clone(), session.alpn());
-    let downstream = hello.accept(connection, leaf, session.verified, alpn.clone()).await?;
+    let downstream = answer(connection, hello, &target, &session).await?;
+    let (verified, alpn) = (session.is_verified(), session.alpn());
+    let target = Target { verified, alpn: alpn.clone().into_iter().collect(), ..target };
+    carry(connection, downstream, session.stream, target, alpn.as_deref()).await
+}
+
+/// Shakes hands with the child as the server of `session` did.
+async fn answer(
+    connection: &Arc<Connection>,
+    hello: Hello,
+    target: &Target,
+    session: &Session,
+) -> Result<impl Io + 'static, Error> {
+    let leaf = connection.proxy.tls.leaves.leaf(session.wanted(target, hello.needs_rsa)).await?;
+    let (sni, alpn, verified) = (hello.sni.clone(), session.alpn(), session.is_verified());
+    // Whoever refuses a bad certificate does so for good reason.
+    let witness = verified.then(|| Witness::new(Arc::clone(connection), target.name.to_str().into_owned()));
+    let accepted = hello.accept(connection, leaf, verified, alpn.clone()).await;
+    let downstream = accepted.inspect_err(|error| {
+        if let Some(witness) = &witness {
+            witness.failed(error);
+        }
+    })?;
     connection.emit(Event::TlsIntercepted {
         connection: connection.id,
         sni,
         alpn: alpn.as_deref().map(|alpn| String::from_utf8_lossy(alpn).into_owned()),
-        verified: session.verified,
+        verified,
     });
-    let target = Target { verified: session.verified, alpn: alpn.clone().into_iter().collect(), ..target };
-    carry(connection, downstream, session.stream, target, alpn.as_deref()).await
+    // A session that is resumed was accepted when it began.
+    let is_resumed = downstream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
+    Ok(Watched::new(downstream, witness.filter(|_| !is_resumed)))
 }
 
-/// Carries what is inside: by the protocol that was agreed on, else by its first bytes.
+/// Carries what is inside: by the protocol that was agreed on, else by who speaks first, and what.
 async fn carry(
     connection: &Arc<Connection>,
-    downstream: impl Io + 'static,
-    upstream: TlsStream<Socket>,
+    mut downstream: impl Io + 'static,
+    mut upstream: TlsStream<Socket>,
     target: Target,
     alpn: Option<&[u8]>,
 ) -> Result<(), Error> {
-    let (protocol, downstream) = match alpn {
-        Some(b"h2") => (Some(Protocol::Http2), Rewind::new(Default::default(), downstream)),
-        Some(b"http/1.1" | b"http/1.0") => (Some(Protocol::Http1), Rewind::new(Default::default(), downstream)),
-        Some(_) => (None, Rewind::new(Default::default(), downstream)),
+    let mut first = FirstBytes::default();
+    let protocol = match alpn {
+        Some(b"h2") => Some(Protocol::Http2),
+        Some(b"http/1.1" | b"http/1.0") => Some(Protocol::Http1),
+        Some(_) => None,
         None => {
-            let (sniff, io) = first_bytes(downstream, connection.proxy.timeouts.sniff).await;
-            (inside(sniff), io)
+            let mut drain = connection.drain.clone();
+            let spoken = tokio::select! {
+                spoken = first.either(&mut downstream, &mut upstream, connection.proxy.timeouts.sniff) => spoken,
+                _ = drain.wait_for(|drain| *drain) => return Ok(()),
+            };
+            match spoken {
+                First::Child(sniff) => inside(sniff),
+                First::Server => None,
+            }
         }
     };
     match protocol {
-        Some(protocol) => http::secure(connection, protocol, Box::new(downstream), target, upstream).await,
-        None => relay_to(connection, downstream, upstream).await,
+        Some(protocol) => {
+            let (downstream, _) = first.rewind(downstream, ());
+            http::secure(connection, protocol, Box::new(downstream), target, upstream).await
+        }
+        None => {
+            let (downstream, upstream) = first.rewind(downstream, upstream);
+            relay_to(connection, downstream, upstream).await
+        }
     }
 }
 

@@ -3,15 +3,17 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rcgen::KeyPair;
-use rustls::crypto::aws_lc_rs::sign::any_ecdsa_type;
+use rcgen::{KeyPair, PKCS_RSA_SHA256, RsaKeySize};
+use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::sign::{CertifiedKey, SigningKey};
 use tokio::sync::OnceCell;
+use tokio::task::spawn_blocking;
 
 use crate::proxy::Ca;
 use crate::proxy::error::{Error, Kind, Side};
 use crate::proxy::tls::authority::{Authority, Leaf};
+use crate::proxy::tls::verify::Standing;
 
 /// How many leaves are kept; the oldest make room.
 const CAPACITY: usize = 1024;
@@ -23,17 +25,39 @@ pub(crate) struct Wanted {
     pub(crate) name: ServerName<'static>,
     /// What the server showed.
     pub(crate) certificate: CertificateDer<'static>,
-    /// Whether it was found good.
-    pub(crate) verified: bool,
+    /// What that is worth.
+    pub(crate) standing: Standing,
+    /// Whether the child can use no other key than RSA.
+    pub(crate) needs_rsa: bool,
 }
 
-/// Makes and keeps leaves. All share one key: making a P-256 key for each would buy no security.
+/// Makes and keeps leaves. All share one key, or one for each kind: making a key for each would buy no security.
 pub(crate) struct Leaves {
     trusted: Authority,
     distrusted: Authority,
-    pair: KeyPair,
-    key: Arc<dyn SigningKey>,
+    ecdsa: Key,
+    /// Made when a child first needs it.
+    rsa: OnceCell<Key>,
     cache: Mutex<Cache>,
+}
+
+/// A key, for rcgen and for rustls.
+struct Key {
+    pair: KeyPair,
+    signing: Arc<dyn SigningKey>,
+}
+
+impl Key {
+    fn new(pair: Result<KeyPair, rcgen::Error>) -> Result<Self, Error> {
+        let pair = pair.map_err(|error| unusable().because(error))?;
+        let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pair.serialize_der()));
+        let signing = any_supported_type(&der).map_err(|error| unusable().because(error))?;
+        Ok(Self { pair, signing })
+    }
+}
+
+fn unusable() -> Error {
+    Error::new(Side::Internal, Kind::Setup, "the key of leaf certificates")
 }
 
 type Slot = Arc<OnceCell<Arc<CertifiedKey>>>;
@@ -50,16 +74,11 @@ impl Leaves {
     /// # Errors
     /// [`Kind::Setup`] if the CA cannot be used.
     pub(crate) fn new(ca: &Ca) -> Result<Self, Error> {
-        let unusable = |error: Box<dyn std::error::Error + Send + Sync>| {
-            Error::new(Side::Internal, Kind::Setup, "the key of leaf certificates").because(error)
-        };
-        let pair = KeyPair::generate().map_err(|error| unusable(error.into()))?;
-        let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pair.serialize_der()));
         Ok(Self {
             trusted: Authority::from_pem(ca)?,
             distrusted: Authority::distrusted()?,
-            key: any_ecdsa_type(&der).map_err(|error| unusable(error.into()))?,
-            pair,
+            ecdsa: Key::new(KeyPair::generate())?,
+            rsa: OnceCell::new(),
             cache: Mutex::default(),
         })
     }
@@ -68,16 +87,34 @@ impl Leaves {
     pub(crate) async fn leaf(&self, wanted: Wanted) -> Result<Arc<CertifiedKey>, Error> {
         let wanted = Arc::new(wanted);
         let slot = self.cache.lock().unwrap_or_else(PoisonError::into_inner).slot(&wanted);
-        slot.get_or_try_init(async || self.mint(&wanted)).await.cloned()
+        let make = async || self.mint(&wanted, self.key(wanted.needs_rsa).await?);
+        slot.get_or_try_init(make).await.cloned()
     }
 
-    fn mint(&self, wanted: &Wanted) -> Result<Arc<CertifiedKey>, Error> {
-        let chain = if wanted.verified {
-            self.trusted.sign(&Leaf::verified(&wanted.certificate, &wanted.name)?, &self.pair)?
-        } else {
-            self.distrusted.sign(&Leaf::copied(&wanted.certificate, &wanted.name)?, &self.pair)?
+    async fn key(&self, needs_rsa: bool) -> Result<&Key, Error> {
+        if !needs_rsa {
+            return Ok(&self.ecdsa);
+        }
+        // That takes a tenth of a second, and sometimes several.
+        let make = || Key::new(KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048));
+        let making = async || spawn_blocking(make).await.map_err(|error| unusable().because(error))?;
+        self.rsa.get_or_try_init(making).await
+    }
+
+    fn mint(&self, wanted: &Wanted, key: &Key) -> Result<Arc<CertifiedKey>, Error> {
+        let copied = || Leaf::copied(&wanted.certificate, &wanted.name);
+        let (trusted, distrusted) = (&self.trusted, &self.distrusted);
+        let chain = match wanted.standing {
+            Standing::Good => {
+                let leaf = Leaf::verified(&wanted.certificate, &wanted.name)?;
+                vec![trusted.sign(&leaf, &key.pair)?, trusted.certificate()]
+            }
+            Standing::Flawed => vec![trusted.sign(&copied()?, &key.pair)?, trusted.certificate()],
+            Standing::Rootless => vec![distrusted.sign(&copied()?, &key.pair)?],
+            Standing::Untrusted => vec![distrusted.sign(&copied()?, &key.pair)?, distrusted.certificate()],
+            Standing::SelfSigned => vec![copied()?.self_signed(&key.pair)?],
         };
-        Ok(Arc::new(CertifiedKey::new(chain, Arc::clone(&self.key))))
+        Ok(Arc::new(CertifiedKey::new(chain, Arc::clone(&key.signing))))
     }
 }
 

@@ -14,12 +14,12 @@ fn authority() -> (Ca, CertifiedIssuer<'static, KeyPair>) {
     (Ca { cert_pem: issuer.pem(), key_pem: issuer.key().serialize_pem() }, issuer)
 }
 
-fn wanted(verified: bool) -> Wanted {
+fn wanted(standing: Standing) -> Wanted {
     let (_, issuer) = authority();
     let names = ["a.example".to_owned(), "192.0.2.1".to_owned()];
     let params = CertificateParams::new(names).unwrap();
     let certificate = params.signed_by(&KeyPair::generate().unwrap(), &issuer).unwrap();
-    Wanted { name: "b.example".try_into().unwrap(), certificate: certificate.into(), verified }
+    Wanted { name: "b.example".try_into().unwrap(), certificate: certificate.into(), standing, needs_rsa: false }
 }
 
 fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
@@ -30,7 +30,7 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
 #[tokio::test]
 async fn a_leaf_has_the_servers_names_our_dates_and_one_use() {
     let (ca, issuer) = authority();
-    let leaf = Leaves::new(&ca).unwrap().leaf(wanted(true)).await.unwrap();
+    let leaf = Leaves::new(&ca).unwrap().leaf(wanted(Standing::Good)).await.unwrap();
     let (_, leaf) = X509Certificate::from_der(&leaf.cert[0]).unwrap();
     let (_, issuer) = X509Certificate::from_der(issuer.der()).unwrap();
     assert_eq!(names(&leaf), ["DNSName(b.example)", "DNSName(a.example)", "IPAddress(c0:00:02:01)"]);
@@ -46,7 +46,7 @@ async fn a_leaf_has_the_servers_names_our_dates_and_one_use() {
 #[tokio::test]
 async fn a_bad_certificate_keeps_its_names_and_dates_and_gets_another_issuer() {
     let (ca, issuer) = authority();
-    let wanted = wanted(false);
+    let wanted = wanted(Standing::Untrusted);
     let leaf = Leaves::new(&ca).unwrap().leaf(wanted.clone()).await.unwrap();
     let (_, leaf) = X509Certificate::from_der(&leaf.cert[0]).unwrap();
     let (_, server) = X509Certificate::from_der(&wanted.certificate).unwrap();
@@ -59,7 +59,7 @@ async fn a_bad_certificate_keeps_its_names_and_dates_and_gets_another_issuer() {
 #[tokio::test]
 async fn what_cannot_be_parsed_gets_a_leaf_for_the_name_asked_for() {
     let (ca, _) = authority();
-    let unreadable = Wanted { certificate: vec![1, 2, 3].into(), ..wanted(false) };
+    let unreadable = Wanted { certificate: vec![1, 2, 3].into(), ..wanted(Standing::Untrusted) };
     let leaf = Leaves::new(&ca).unwrap().leaf(unreadable).await.unwrap();
     assert_eq!(names(&X509Certificate::from_der(&leaf.cert[0]).unwrap().1), ["DNSName(b.example)"]);
 }
@@ -67,7 +67,7 @@ async fn what_cannot_be_parsed_gets_a_leaf_for_the_name_asked_for() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_leaf_is_made_once_for_all_who_want_it() {
     let leaves = Arc::new(Leaves::new(&authority().0).unwrap());
-    let wanted = wanted(true);
+    let wanted = wanted(Standing::Good);
     let asking = (0..32).map(|_| {
         let (leaves, wanted) = (Arc::clone(&leaves), wanted.clone());
         tokio::spawn(async move { leaves.leaf(wanted).await.unwrap() })
@@ -83,7 +83,12 @@ fn the_cache_forgets_the_oldest() {
     let certificate = CertificateDer::from(Vec::new());
     for number in 0..=CAPACITY {
         let name = format!("n{number}.example").try_into().unwrap();
-        cache.slot(&Arc::new(Wanted { name, certificate: certificate.clone(), verified: true }));
+        cache.slot(&Arc::new(Wanted {
+            name,
+            certificate: certificate.clone(),
+            standing: Standing::Good,
+            needs_rsa: false,
+        }));
     }
     assert_eq!((cache.slots.len(), cache.order.len()), (CAPACITY, CAPACITY));
 }

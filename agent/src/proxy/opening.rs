@@ -1,0 +1,81 @@
+//! How a connection begins: its first bytes say what it is. While the child is silent the server is dialled, for it may
+//! be the one who speaks first, and is kept for whatever the child speaks later. Where nothing may be relayed, only the
+//! child is listened to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::connection::Connection;
+use super::dial::dial;
+use super::error::Error;
+use super::first_bytes::{First, FirstBytes};
+use super::io::{Rewind, Socket};
+use crate::engine::policy::Content;
+use crate::engine::wire::sniff::Sniff;
+
+/// How long the child may take before the server is dialled: clients that speak first do so at once.
+const HEAD_START: Duration = Duration::from_millis(20);
+
+/// What a connection turned out to be.
+pub(crate) enum Opening {
+    /// The child spoke first, or ended.
+    Child(Sniff, Rewind<Socket>),
+    /// The server spoke first, or ended.
+    Server(Rewind<Socket>, Rewind<Socket>),
+    /// The child ended without a word, and nothing may be relayed.
+    Nothing,
+}
+
+/// Waits for the first words. Silence on both sides lasts as long as both want.
+///
+/// # Errors
+/// The server cannot be reached and the child still says nothing.
+pub(crate) async fn open(connection: &Arc<Connection>, mut child: Socket) -> Result<Opening, Error> {
+    let patience = connection.proxy.timeouts.sniff;
+    let may_relay = connection.proxy.policy.permit_relay(Content::Other).is_some();
+    let mut first = FirstBytes::default();
+    let spoken = match timeout(HEAD_START, first.child(&mut child, patience)).await {
+        Ok(spoken) => spoken,
+        Err(_) if may_relay && first.is_silent() => return both(connection, child, first).await,
+        Err(_) => first.child(&mut child, patience).await,
+    };
+    if first.is_silent() && !may_relay {
+        return Ok(Opening::Nothing);
+    }
+    Ok(Opening::Child(spoken, first.rewind(child, ()).0))
+}
+
+/// Dials the server and listens to both.
+async fn both(connection: &Arc<Connection>, mut child: Socket, mut first: FirstBytes) -> Result<Opening, Error> {
+    let patience = connection.proxy.timeouts.sniff;
+    let dialled = tokio::select! {
+        biased;
+        spoken = first.child(&mut child, patience) => return Ok(Opening::Child(spoken, first.rewind(child, ()).0)),
+        dialled = dial(connection) => dialled,
+    };
+    let mut server = match dialled {
+        Ok(server) => server,
+        // One who speaks HTTP can be told why.
+        Err(error) => {
+            return match timeout(patience, first.child(&mut child, patience)).await {
+                Ok(spoken) => Ok(Opening::Child(spoken, first.rewind(child, ()).0)),
+                Err(_) => {
+                    connection.downstream.reset();
+                    Err(error)
+                }
+            };
+        }
+    };
+    match first.either(&mut child, &mut server, patience).await {
+        First::Child(spoken) => {
+            connection.keep(server);
+            Ok(Opening::Child(spoken, first.rewind(child, ()).0))
+        }
+        First::Server => {
+            let (child, server) = first.rewind(child, server);
+            Ok(Opening::Server(child, server))
+        }
+    }
+}
