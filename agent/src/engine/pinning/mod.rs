@@ -38,6 +38,8 @@ impl Sign {
             113 => Self::Refused("alert bad_certificate_status_response"),
             40 => Self::Left("alert handshake_failure"),
             49 => Self::Left("alert access_denied"),
+            // Also what an authority of the same name and another key is called.
+            51 => Self::Left("alert decrypt_error"),
             80 => Self::Left("alert internal_error"),
             90 => Self::Left("alert user_canceled"),
             _ => return None,
@@ -132,10 +134,10 @@ mod tests {
         for code in [42, 43, 44, 45, 46, 48, 113] {
             assert!(matches!(Sign::of_alert(code), Some(Sign::Refused(_))), "{code}");
         }
-        for code in [40, 49, 80, 90] {
+        for code in [40, 49, 51, 80, 90] {
             assert!(matches!(Sign::of_alert(code), Some(Sign::Left(_))), "{code}");
         }
-        for code in [0, 10, 20, 47, 50, 51, 70, 71, 86, 109, 112, 116, 120] {
+        for code in [0, 10, 20, 47, 50, 70, 71, 86, 109, 112, 116, 120] {
             assert_eq!(Sign::of_alert(code), None, "{code}");
         }
     }

@@ -1,6 +1,7 @@
 //! What the tests share: certificates, origins, the proxy under test, clients and the events it reported.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use hyper::client::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::net::{TcpListener, TcpStream};
@@ -30,9 +31,11 @@ pub(super) const NAME: &str = "origin.example";
 
 pub(super) type Authority = CertifiedIssuer<'static, KeyPair>;
 
-/// A root and its key.
+/// A root of a name of its own, and its key.
 pub(super) fn authority() -> Authority {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
     let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(DnType::CommonName, format!("root {}", NEXT.fetch_add(1, Ordering::Relaxed)));
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
