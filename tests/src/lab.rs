@@ -96,6 +96,11 @@ impl Lab {
         self.servers.push(Process::spawn_ready(&mut command));
     }
 
+    /// Starts the servers of `programs/tls_servers.py`.
+    pub fn tls_servers(&mut self, servers: &[serde_json::Value]) {
+        self.python("tls_servers.py", &[&serde_json::Value::from(servers).to_string()]);
+    }
+
     /// The agent on this lab's host, told of the lab's resolver and authority.
     #[must_use]
     pub fn agent(&self) -> Agent<'_> {

@@ -8,13 +8,15 @@ use std::sync::Once;
 /// what a developer's shell puts before them.
 pub const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin";
 
-const NEEDED: [&str; 20] = [
+const NEEDED: [&str; 22] = [
     "nginx",
     "curl",
     "nghttp",
     "h2load",
     "openssl",
     "certutil",
+    "tstclnt",
+    "gnutls-cli",
     "ip",
     "nft",
     "nsenter",

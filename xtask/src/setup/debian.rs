@@ -34,6 +34,7 @@ pub(crate) fn runtime() -> Vec<Package> {
         "curl",
         "diffutils",
         "git",
+        "gnutls-bin",
         "libnss3-tools",
         "iproute2",
         "nftables",
