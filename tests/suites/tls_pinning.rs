@@ -45,7 +45,7 @@ fn clients(lab: &Lab) -> Vec<(&'static str, Vec<String>)> {
     );
     let own = |argv: &[&str]| argv.iter().map(|&arg| arg.to_owned()).collect();
     vec![
-        ("curl", own(&["curl", "-sS", "--cacert", root, &url(0)])),
+        ("curl", own(&["curl", "-sS", "--capath", "/nonexistent", "--cacert", root, &url(0)])),
         ("python", own(&[PYTHON, "-c", &python])),
         ("node", own(&["node", "-e", &node])),
         (
