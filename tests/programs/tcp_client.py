@@ -1,5 +1,5 @@
 """What a client does with a plain TCP connection: `tcp_client.py WHAT ADDRESS PORT`."""
-import errno, os, socket, struct, sys, threading
+import errno, os, socket, struct, sys, threading, time
 
 what, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
 FAMILY = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -18,9 +18,12 @@ def half_close():
 
 
 def server_first():
+    """Prints after how many milliseconds the greeting came."""
     with socket.create_connection((address, port), 20) as sock:
+        connected = time.monotonic()
         stream = sock.makefile("rb")
         assert stream.readline() == b"220 lab ready\r\n"
+        print(round((time.monotonic() - connected) * 1000))
         sock.sendall(b"hello\r\n")
         assert stream.readline() == b"250 hello\r\n"
         assert stream.read() == b""

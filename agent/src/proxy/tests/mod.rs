@@ -2,6 +2,7 @@
 //! has a flow to the address it came in on, which is dialled at the origin's.
 
 mod handshakes;
+mod hellos;
 mod http;
 mod identity;
 mod lab;

@@ -83,12 +83,7 @@ impl Origin {
             let (acceptor, notes) = (acceptor.clone(), Arc::clone(&notes));
             async move {
                 let Ok(tls) = acceptor.accept(tcp).await else { return };
-                let session = tls.get_ref().1;
-                notes.lock().unwrap().push(Noticed {
-                    kind: session.handshake_kind().unwrap(),
-                    group: session.negotiated_key_exchange_group().map_or(NamedGroup::Unknown(0), |group| group.name()),
-                    has_client_certificate: session.peer_certificates().is_some(),
-                });
+                notes.lock().unwrap().push(notice(tls.get_ref().1));
                 serve_echo(Box::new(tls), false).await;
             }
         })
@@ -109,6 +104,19 @@ impl Origin {
         })
         .await
     }
+}
+
+fn notice(session: &rustls::ServerConnection) -> Noticed {
+    Noticed {
+        kind: session.handshake_kind().unwrap(),
+        group: group(session),
+        has_client_certificate: session.peer_certificates().is_some(),
+    }
+}
+
+/// The group of the key exchange; a session of TLS 1.2 that is resumed has none.
+fn group(session: &rustls::CommonState) -> NamedGroup {
+    session.negotiated_key_exchange_group().map_or(NamedGroup::Unknown(0), |group| group.name())
 }
 
 /// A client certificate of `root` for `host`.
@@ -158,7 +166,7 @@ pub(super) async fn exchange_on<T: Io + 'static>(tls: TlsStream<T>) -> Session {
     let session = Session {
         kind: session.handshake_kind().unwrap(),
         version: session.protocol_version().unwrap(),
-        group: session.negotiated_key_exchange_group().map_or(NamedGroup::Unknown(0), |group| group.name()),
+        group: group(session),
     };
     let response = Client::new(Box::new(tls), false).await.send(post(full("hi"), false)).await.unwrap();
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "hi");

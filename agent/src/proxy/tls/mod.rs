@@ -4,6 +4,7 @@
 mod alert;
 mod authority;
 mod downstream;
+mod hello;
 mod identity;
 mod leaves;
 mod refusal;
@@ -16,7 +17,8 @@ use rustls::HandshakeKind;
 use rustls::pki_types::CertificateDer;
 use tokio_rustls::client::TlsStream;
 
-use self::downstream::{Downstream, Hello};
+use self::downstream::Downstream;
+use self::hello::Hello;
 use self::leaves::Leaves;
 use self::refusal::{Watched, Witness};
 pub(crate) use self::upstream::Target;

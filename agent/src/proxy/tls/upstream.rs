@@ -10,13 +10,13 @@ use std::time::Duration;
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, NamedGroup};
+use rustls::{ClientConfig, NamedGroup, ProtocolVersion};
 use tokio::io::AsyncBufRead as _;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::downstream::Hello;
+use super::hello::Hello;
 use super::identity::{Identities, observed};
 use super::leaves::Wanted;
 use super::unusable;
@@ -134,7 +134,7 @@ impl Target {
             connection.emit(Event::ClientCertificateRequested { connection: connection.id, name, used });
         }
         let mut stream = stream.map_err(|error| Error::io(Side::Upstream, peer, error))?;
-        if asked == Some(false) {
+        if asked == Some(false) && stream.get_ref().1.protocol_version() == Some(ProtocolVersion::TLSv1_3) {
             let objected = objection(&mut stream, begun.elapsed() + OBJECTION).await;
             objected.map_err(|error| Error::io(Side::Upstream, peer, error))?;
         }

@@ -2,8 +2,9 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, SanType};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
+use x509_parser::public_key::PublicKey;
 
 use super::*;
 
@@ -54,6 +55,62 @@ async fn a_bad_certificate_keeps_its_names_and_dates_and_gets_another_issuer() {
     assert_eq!(names(&leaf), names(&server));
     assert_eq!(leaf.validity(), server.validity());
     leaf.verify_signature(Some(issuer.public_key())).unwrap_err();
+}
+
+#[tokio::test]
+async fn what_stands_behind_a_copy_is_what_stood_behind_the_original() {
+    let (ca, issuer) = authority();
+    let leaves = Leaves::new(&ca).unwrap();
+    let table = [
+        (Standing::Flawed, 2, true),
+        (Standing::Rootless, 1, false),
+        (Standing::Untrusted, 2, false),
+        (Standing::SelfSigned, 1, false),
+    ];
+    for (standing, shown, is_ours) in table {
+        let chain = leaves.leaf(wanted(standing)).await.unwrap().cert.clone();
+        let (_, leaf) = X509Certificate::from_der(&chain[0]).unwrap();
+        let (_, issuer) = X509Certificate::from_der(issuer.der()).unwrap();
+        assert_eq!(chain.len(), shown, "{standing:?}");
+        assert_eq!(leaf.verify_signature(Some(issuer.public_key())).is_ok(), is_ours, "{standing:?}");
+        assert_eq!(leaf.verify_signature(None).is_ok(), standing == Standing::SelfSigned, "{standing:?}");
+        assert_eq!(names(&leaf), ["DNSName(a.example)", "IPAddress(c0:00:02:01)"], "{standing:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_needs_rsa_gets_it_and_the_key_is_made_once() {
+    let leaves = Leaves::new(&authority().0).unwrap();
+    let mut keys = Vec::new();
+    for standing in [Standing::Good, Standing::SelfSigned] {
+        let leaf = leaves.leaf(Wanted { needs_rsa: true, ..wanted(standing) }).await.unwrap();
+        let (_, parsed) = X509Certificate::from_der(&leaf.cert[0]).unwrap();
+        assert!(matches!(parsed.public_key().parsed(), Ok(PublicKey::RSA(_))));
+        keys.push(parsed.public_key().raw.to_vec());
+    }
+    assert_eq!(keys[0], keys[1]);
+}
+
+#[tokio::test]
+async fn odd_names_are_carried_or_left_out() {
+    let (ca, issuer) = authority();
+    let mut params = CertificateParams::new(["*.a.example".to_owned(), "x_y.a.example".to_owned()]).unwrap();
+    params.subject_alt_names.push(SanType::IpAddress("2001:db8::1".parse().unwrap()));
+    params.subject_alt_names.push(SanType::Rfc822Name("a@a.example".try_into().unwrap()));
+    params.subject_alt_names.push(SanType::URI("https://a.example/".try_into().unwrap()));
+    params.distinguished_name.push(DnType::CommonName, "\u{fc}ml\u{e4}ut ".repeat(20));
+    let certificate = params.signed_by(&KeyPair::generate().unwrap(), &issuer).unwrap();
+    for name in ["c.a.example", "192.0.2.7", "2001:db8::1"] {
+        let name = ServerName::try_from(name).unwrap();
+        let wanted = Wanted { name: name.clone(), certificate: certificate.der().clone(), ..wanted(Standing::Good) };
+        let leaf = Leaves::new(&ca).unwrap().leaf(wanted).await.unwrap();
+        let (_, leaf) = X509Certificate::from_der(&leaf.cert[0]).unwrap();
+        let carried = names(&leaf);
+        assert!(carried.iter().any(|carried| carried == "DNSName(*.a.example)"), "{carried:?}");
+        assert!(!carried.iter().any(|carried| carried.contains('@') || carried.contains("://")), "{carried:?}");
+        let common = leaf.subject().iter_common_name().next().unwrap().as_str().unwrap();
+        assert_eq!(common.chars().count(), 64);
+    }
 }
 
 #[tokio::test]
