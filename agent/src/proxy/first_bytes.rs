@@ -34,6 +34,11 @@ impl FirstBytes {
         self.child.is_empty()
     }
 
+    /// Whether nobody has said anything.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.child.is_empty() && self.server.is_empty()
+    }
+
     /// Reads from `child` until it is known what it speaks. It may be silent for as long as it likes; once it has begun,
     /// a pause of `patience`, an end or an error make it [`Sniff::Other`]: the next reader meets them again. May be
     /// cancelled and called again.

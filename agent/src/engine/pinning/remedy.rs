@@ -5,8 +5,8 @@
 const TABLE: &[(&[&str], &str)] = &[
     (
         &["node", "npm", "npx", "yarn", "pnpm", "tsx"],
-        "set NODE_EXTRA_CA_CERTS to the session's ca.pem before it starts, or NODE_OPTIONS=--use-openssl-ca if it passes \
-         roots of its own",
+        "set NODE_EXTRA_CA_CERTS to the session's ca.pem before it starts, or NODE_OPTIONS=--use-openssl-ca; code that \
+         passes `ca` itself has to add that file",
     ),
     (&["bun", "claude"], "set NODE_EXTRA_CA_CERTS to the session's ca.pem before it starts"),
     (&["deno"], "set DENO_CERT to the session's ca.pem, or DENO_TLS_CA_STORE=system"),

@@ -53,14 +53,17 @@ async fn a_server_that_speaks_first_is_not_waited_for() {
 
 #[tokio::test]
 async fn a_client_that_speaks_late_is_read_and_its_server_dialled_once() {
-    let (address, count, mut came) = counting().await;
-    let lab = with(address, Mode::Observe, NOTHING).await;
-    let tcp = lab.tcp().await;
-    came.recv().await.unwrap();
-    let response = Client::new(Box::new(tcp), false).await.send(post(full("hi"), false)).await.unwrap();
-    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "hi");
-    assert_eq!(count.load(Ordering::Relaxed), 1);
-    assert!(exchanged(&lab.finish().await));
+    over_both(async |carrier| {
+        let (address, count, mut came) = counting().await;
+        let lab = Lab::with(address, Setup { carrier, patience: NOTHING, ..Setup::default() }).await;
+        let tcp = lab.tcp().await;
+        came.recv().await.unwrap();
+        let response = Client::new(Box::new(tcp), false).await.send(post(full("hi"), false)).await.unwrap();
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "hi");
+        assert_eq!(count.load(Ordering::Relaxed), 1);
+        assert!(exchanged(&lab.finish().await));
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -103,6 +106,18 @@ async fn enforcing_relays_no_server_that_speaks_first() {
     let mut tls = shake(&config, NAME, lab.tcp().await).await.unwrap();
     tls.read_u8().await.unwrap_err();
     assert!(lab.finish().await.iter().any(|event| matches!(event, Event::RelayRefused { .. })));
+}
+
+#[tokio::test]
+async fn enforcing_passes_on_an_end_without_a_word() {
+    let root = authority();
+    let setup = Setup { mode: Mode::Enforce, roots: vec![root.der().clone()], ..Setup::default() };
+    let lab = Lab::with(Origin::default().greet(&root, "").await, setup).await;
+    let config = Arc::new(client(&[&lab.root], NEW));
+    let mut tls = shake(&config, NAME, lab.tcp().await).await.unwrap();
+    assert_eq!(tls.read(&mut [0]).await.unwrap(), 0);
+    drop((tls, lab.tcp().await));
+    assert!(!lab.finish().await.iter().any(|event| matches!(event, Event::RelayRefused { .. })));
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use http_body_util::BodyExt as _;
 use rustls::AlertDescription;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use super::lab::*;
 use crate::engine::event::Event;
@@ -62,6 +63,22 @@ async fn the_servers_alert_reaches_the_child() {
     let error = lab.tls(&["h2"], false).await.unwrap_err();
     let error = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).unwrap();
     assert_eq!(*error, rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol));
+}
+
+#[tokio::test]
+async fn a_server_that_ends_or_resets_the_handshake_does_so_to_the_child() {
+    use std::io::ErrorKind::{ConnectionReset, UnexpectedEof};
+    for (resets, expected) in [(false, UnexpectedEof), (true, ConnectionReset)] {
+        let server = origin(move |mut tcp: TcpStream| async move {
+            // All of the ClientHello: what is not read resets the connection.
+            drop(tcp.read(&mut [0; 16 * 1024]).await);
+            if resets {
+                tcp.set_zero_linger().unwrap();
+            }
+        });
+        let lab = Lab::new(server.await, None).await;
+        assert_eq!(lab.tls(&["h2"], false).await.unwrap_err().kind(), expected);
+    }
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustls::HandshakeKind;
 use rustls::pki_types::CertificateDer;
+use tokio::io::AsyncWriteExt as _;
 use tokio_rustls::client::TlsStream;
 
 use self::downstream::Downstream;
@@ -135,6 +136,11 @@ async fn carry(
                 spoken = first.either(&mut downstream, &mut upstream, connection.proxy.timeouts.sniff) => spoken,
                 _ = drain.wait_for(|drain| *drain) => return Ok(()),
             };
+            if first.is_empty() && connection.proxy.policy.permit_relay(Content::Other).is_none() {
+                // An end without a word: there is nothing to refuse.
+                let ended = downstream.shutdown().await;
+                return ended.map_err(|error| Error::io(Side::Downstream, connection.peer(Side::Downstream), error));
+            }
             match spoken {
                 First::Child(sniff) => inside(sniff),
                 First::Server => None,
