@@ -1,7 +1,8 @@
 """TLS servers that differ: `tls_servers.py JSON`, a list of objects, each a server:
 
-address     where it listens, on port 443
-cert, key   files
+address     where it listens
+port        443 unless said
+cert, key   files; without them there is no TLS
 versions    [lowest, highest], such as "TLSv1_2"; both unless said
 alpn        protocols that it knows
 clients     a file of roots that it asks for client certificates of
@@ -15,6 +16,8 @@ import json, socket, ssl, sys, threading
 
 
 def context(spec):
+    if "cert" not in spec:
+        return None
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.load_cert_chain(spec["cert"], spec["key"])
     low, high = spec.get("versions", ["TLSv1_2", "TLSv1_3"])
@@ -46,13 +49,19 @@ def serve(tls, spec):
         return
     while stream.readline().strip():
         pass
-    body = f"{tls.version()} {'resumed' if tls.session_reused else 'full'} {name(tls)}\n"
+    if isinstance(tls, ssl.SSLSocket):
+        body = f"{tls.version()} {'resumed' if tls.session_reused else 'full'} {name(tls)}\n"
+    else:
+        body = "no TLS\n"
     stream.write(f"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
     stream.flush()
 
 
 def handle(tcp, made, spec):
     try:
+        if made is None:
+            with tcp:
+                return serve(tcp, spec)
         with made.wrap_socket(tcp, server_side=True) as tls:
             serve(tls, spec)
             tls.unwrap()
@@ -62,7 +71,7 @@ def handle(tcp, made, spec):
 
 def listen(spec):
     made = context(spec)
-    sock = socket.create_server((spec["address"], 443), backlog=64)
+    sock = socket.create_server((spec["address"], spec.get("port", 443)), backlog=64)
 
     def accept():
         while True:

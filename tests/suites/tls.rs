@@ -14,7 +14,8 @@ const ASKING: &str = "198.51.100.15";
 const INSISTING_OLD: &str = "198.51.100.16";
 const INSISTING_NEW: &str = "198.51.100.17";
 const ANCIENT: &str = "198.51.100.18";
-const ALL: [&str; 8] = [OLD, NEW, ECHO, GREETER, ASKING, INSISTING_OLD, INSISTING_NEW, ANCIENT];
+const MIXED: &str = "198.51.100.19";
+const ALL: [&str; 9] = [OLD, NEW, ECHO, GREETER, ASKING, INSISTING_OLD, INSISTING_NEW, ANCIENT, MIXED];
 
 /// Servers of every kind, all of them `tls.test`.
 fn lab() -> Lab {
@@ -36,6 +37,8 @@ fn lab() -> Lab {
         server(ASKING, json!({"clients": clients})),
         server(INSISTING_OLD, json!({"clients": clients, "insists": true, "versions": ["TLSv1_2", "TLSv1_2"]})),
         server(INSISTING_NEW, json!({"clients": clients, "insists": true, "versions": ["TLSv1_3", "TLSv1_3"]})),
+        server(MIXED, json!({"port": 80})),
+        json!({"address": MIXED, "port": 443}),
         server(ANCIENT, json!({"versions": ["TLSv1", "TLSv1"]})),
     ]);
     lab
@@ -269,6 +272,19 @@ fn a_server_of_another_version_is_refused_with_an_alert_that_says_so() {
     let session = lab.agent().up();
     let output = curl(&session, ANCIENT, &[]);
     assert!(output.status != 0 && output.stderr.contains("protocol version"), "{output:#?}");
+    session.down();
+}
+
+#[test]
+fn what_is_spoken_counts_and_not_the_port() {
+    let lab = lab();
+    let session = lab.agent().enforce().up();
+    for (url, expected) in [("https", 80, "TLSv1.3 full -\n"), ("http", 443, "no TLS\n")]
+        .map(|(scheme, port, expected)| (format!("{scheme}://{MIXED}:{port}/"), expected))
+    {
+        assert_eq!(session.exec(&["curl", "-sS", &url]).ok(), expected);
+    }
+    assert_eq!(events(&session, "exchange_finished").len(), 2);
     session.down();
 }
 

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use http_body_util::BodyExt as _;
 use rcgen::{CertificateParams, KeyPair};
+use rustls::crypto::SupportedKxGroup;
 use rustls::pki_types::{PrivatePkcs8KeyDer, ServerName};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoClientAuth, WebPkiClientVerifier};
@@ -116,7 +117,7 @@ fn notice(session: &rustls::ServerConnection) -> Noticed {
 
 /// The group of the key exchange; a session of TLS 1.2 that is resumed has none.
 fn group(session: &rustls::CommonState) -> NamedGroup {
-    session.negotiated_key_exchange_group().map_or(NamedGroup::Unknown(0), |group| group.name())
+    session.negotiated_key_exchange_group().map_or(NamedGroup::Unknown(0), SupportedKxGroup::name)
 }
 
 /// A client certificate of `root` for `host`.

@@ -147,7 +147,7 @@ fn needs_rsa(hello: &ClientHello<'_>) -> bool {
     let has_suite = || hello.cipher_suites().iter().any(|suite| ECDSA_SUITES.contains(suite));
     let has_curve = || hello.named_groups().is_none_or(|groups| groups.contains(&NamedGroup::secp256r1));
     let verifies = hello.signature_schemes().contains(&SignatureScheme::ECDSA_NISTP256_SHA256);
-    !verifies || !is_tls13 && !(has_suite() && has_curve())
+    !verifies || !(is_tls13 || has_suite() && has_curve())
 }
 
 async fn in_time<T>(connection: &Connection, step: impl Future<Output = io::Result<T>>) -> Result<T, Error> {
