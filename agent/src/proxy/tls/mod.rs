@@ -117,7 +117,7 @@ async fn answer(
     Ok(Watched::new(downstream, witness.filter(|_| !is_resumed)))
 }
 
-/// Carries what is inside: by the protocol that was agreed on, else by who speaks first, and what.
+/// Carries what is inside.
 async fn carry(
     connection: &Arc<Connection>,
     mut downstream: impl Io + 'static,
@@ -126,44 +126,53 @@ async fn carry(
     alpn: Option<&[u8]>,
 ) -> Result<(), Error> {
     let mut first = FirstBytes::default();
-    let protocol = match alpn {
-        Some(b"h2") => Some(Protocol::Http2),
-        Some(b"http/1.1" | b"http/1.0") => Some(Protocol::Http1),
-        Some(_) => None,
-        None => {
-            let mut drain = connection.drain.clone();
-            let spoken = tokio::select! {
-                spoken = first.either(&mut downstream, &mut upstream, connection.proxy.timeouts.sniff) => spoken,
-                _ = drain.wait_for(|drain| *drain) => return Ok(()),
-            };
-            if first.is_empty() && connection.proxy.policy.permit_relay(Content::Other).is_none() {
-                // An end without a word: there is nothing to refuse.
-                let ended = downstream.shutdown().await;
-                return ended.map_err(|error| Error::io(Side::Downstream, connection.peer(Side::Downstream), error));
-            }
-            match spoken {
-                First::Child(sniff) => inside(sniff),
-                First::Server => None,
-            }
-        }
+    let inside = match alpn {
+        Some(b"h2") => Inside::Http(Protocol::Http2),
+        Some(b"http/1.1" | b"http/1.0") => Inside::Http(Protocol::Http1),
+        Some(_) => Inside::Other,
+        None => listen(connection, &mut first, &mut downstream, &mut upstream).await,
     };
-    match protocol {
-        Some(protocol) => {
+    match inside {
+        Inside::Http(protocol) => {
             let (downstream, _) = first.rewind(downstream, ());
             http::secure(connection, protocol, Box::new(downstream), target, upstream).await
         }
-        None => {
+        Inside::Other => {
             let (downstream, upstream) = first.rewind(downstream, upstream);
             relay_to(connection, downstream, upstream).await
+        }
+        Inside::Nothing => {
+            let peer = connection.peer(Side::Downstream);
+            downstream.shutdown().await.map_err(|error| Error::io(Side::Downstream, peer, error))
         }
     }
 }
 
-const fn inside(sniff: Sniff) -> Option<Protocol> {
-    match sniff {
-        Sniff::Http1 => Some(Protocol::Http1),
-        Sniff::H2Preface => Some(Protocol::Http2),
-        Sniff::Tls | Sniff::Other | Sniff::More => None,
+/// What TLS carries.
+enum Inside {
+    Http(Protocol),
+    Other,
+    /// It ended without a word, and nothing may be relayed.
+    Nothing,
+}
+
+/// Without a protocol that was agreed on, who speaks first decides, and what.
+async fn listen(
+    connection: &Connection,
+    first: &mut FirstBytes,
+    downstream: &mut impl Io,
+    upstream: &mut TlsStream<Socket>,
+) -> Inside {
+    let mut drain = connection.drain.clone();
+    let spoken = tokio::select! {
+        spoken = first.either(downstream, upstream, connection.proxy.timeouts.sniff) => spoken,
+        _ = drain.wait_for(|drain| *drain) => return Inside::Nothing,
+    };
+    match spoken {
+        First::Child(Sniff::Http1) => Inside::Http(Protocol::Http1),
+        First::Child(Sniff::H2Preface) => Inside::Http(Protocol::Http2),
+        _ if first.is_empty() && connection.proxy.policy.permit_relay(Content::Other).is_none() => Inside::Nothing,
+        First::Child(Sniff::Tls | Sniff::Other | Sniff::More) | First::Server => Inside::Other,
     }
 }
 
