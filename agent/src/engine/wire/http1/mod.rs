@@ -166,6 +166,3 @@ fn fields(parsed: &[httparse::Header<'_>]) -> Vec<Field> {
     };
     parsed.iter().map(field).collect()
 }
-
-#[cfg(test)]
-mod tests;

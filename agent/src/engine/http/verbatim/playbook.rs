@@ -1,0 +1,126 @@
+//! What the tests of both versions share: a passage, what came out of it, and what it reported.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use bytes::BytesMut;
+
+use super::{Exchanges, Fate, Out, Passage};
+use crate::engine::event::{ConnectionId, Event, ExchangeId};
+use crate::engine::http::exchange::{Direction, Exchange};
+use crate::engine::http::{Origin, RequestHead};
+use crate::engine::policy::{Carrier, ConnPermit, Mode, Policy, Verdict};
+
+/// Where the requests of the tests go.
+pub(super) fn origin() -> Origin {
+    Origin { scheme: "https", address: "192.0.2.1:443".into() }
+}
+
+/// Judges by the mode, and keeps what is reported.
+pub(super) struct Book {
+    mode: Mode,
+    next: AtomicU64,
+    events: Mutex<Vec<Event>>,
+}
+
+impl Book {
+    pub(super) fn new(mode: Mode) -> Arc<Self> {
+        Arc::new(Self { mode, next: AtomicU64::new(1), events: Mutex::default() })
+    }
+
+    fn policy(&self) -> Policy {
+        Policy { mode: self.mode, carrier: Carrier::Verbatim }
+    }
+
+    pub(super) fn events(&self) -> Vec<Event> {
+        self.events.lock().unwrap().clone()
+    }
+
+    /// Status and error of each exchange that has ended, in the order in which they ended.
+    pub(super) fn ends(&self) -> Vec<(Option<u16>, Option<String>)> {
+        let end = |event| match event {
+            Event::ExchangeFinished { status, error, .. } => Some((status, error)),
+            _ => None,
+        };
+        self.events().into_iter().filter_map(end).collect()
+    }
+
+    /// What was wrong with the messages that were refused.
+    pub(super) fn refused(&self) -> Vec<String> {
+        let reason = |event| match event {
+            Event::MessageRefused { reason, .. } => Some(reason),
+            _ => None,
+        };
+        self.events().into_iter().filter_map(reason).collect()
+    }
+}
+
+impl Exchanges for Book {
+    fn begin(&self, head: &RequestHead) -> (Exchange, Verdict) {
+        let id = ExchangeId(self.next.fetch_add(1, Ordering::Relaxed));
+        let (exchange, started) = Exchange::begin(ConnectionId(1), id, head);
+        self.emit(started);
+        (exchange, self.policy().decide(head))
+    }
+
+    fn permit_tunnel(&self, protocol: &str) -> Option<ConnPermit> {
+        self.policy().permit_tunnel(protocol)
+    }
+
+    fn emit(&self, event: Event) {
+        self.events.lock().unwrap().push(event);
+    }
+}
+
+/// A passage between a child and a server that the test plays.
+pub(super) struct Play<P> {
+    pub(super) passage: P,
+    pub(super) book: Arc<Book>,
+    pub(super) out: Out,
+    inputs: [BytesMut; 2],
+    segment: usize,
+}
+
+impl<P: Passage> Play<P> {
+    /// A play in which bytes come `segment` at a time.
+    pub(super) fn new(passage: P, book: Arc<Book>, segment: usize) -> Self {
+        Self { passage, book, out: Out::default(), inputs: Default::default(), segment }
+    }
+
+    /// The child sends.
+    pub(super) fn child(&mut self, bytes: &[u8]) {
+        self.send(Direction::Request, bytes);
+    }
+
+    /// The server sends.
+    pub(super) fn server(&mut self, bytes: &[u8]) {
+        self.send(Direction::Response, bytes);
+    }
+
+    fn send(&mut self, direction: Direction, bytes: &[u8]) {
+        for piece in bytes.chunks(self.segment) {
+            self.inputs[direction as usize].extend_from_slice(piece);
+            // As its driver does, whatever came: what one side sends may let the other go on.
+            for direction in [direction, Direction::Request, Direction::Response] {
+                if self.passage.fate() == Fate::Open && self.passage.wants(direction) {
+                    self.passage.take(direction, &mut self.inputs[direction as usize], &mut self.out);
+                }
+            }
+        }
+    }
+
+    /// One side has sent all.
+    pub(super) fn end(&mut self, direction: Direction) {
+        self.passage.end(direction, &mut self.out);
+    }
+
+    /// What went to the server since the last time.
+    pub(super) fn upstream(&mut self) -> Vec<u8> {
+        self.out.upstream.split().to_vec()
+    }
+
+    /// What went to the child since the last time.
+    pub(super) fn downstream(&mut self) -> Vec<u8> {
+        self.out.downstream.split().to_vec()
+    }
+}
