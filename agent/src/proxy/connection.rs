@@ -36,7 +36,7 @@ pub(crate) struct Connection {
     pub(crate) downstream: Fate,
     pub(crate) upstream: Fate,
     pub(crate) exchanges: Arc<http::Open>,
-    pub(crate) drain: watch::Receiver<bool>,
+    drain: watch::Receiver<bool>,
     child: SocketAddr,
     verdict: Verdict,
     named: AtomicBool,
@@ -114,6 +114,12 @@ impl Connection {
         if !self.named.swap(true, Ordering::Relaxed) {
             self.proxy.flows.name(self.child, self.orig_dst, name);
         }
+    }
+
+    /// Returns when the session drains.
+    pub(crate) async fn drained(&self) {
+        // Whoever would say so being gone means the same.
+        drop(self.drain.clone().wait_for(|drain| *drain).await);
     }
 
     /// The address at the other end of `side`.

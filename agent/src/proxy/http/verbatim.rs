@@ -42,10 +42,9 @@ pub(crate) async fn carry(
     };
     let (child, server) = (Leg::new(downstream), Leg::new(upstream));
     let mut pump = Pump { passage, connection, child, server, out: Out::default() };
-    let mut drain = connection.drain.clone();
     let carried = tokio::select! {
         carried = poll_fn(|cx| pump.poll(cx)) => Some(carried),
-        _ = drain.wait_for(|drain| *drain) => None,
+        () = connection.drained() => None,
     };
     let carried = match carried {
         Some(carried) => carried,

@@ -457,8 +457,10 @@ impl Http2 {
             stream.fail(violation.reason.to_string());
         }
         let between = direction == Direction::Response || self.responses.is_between_frames();
+        if between {
+            reply::go_away(self.last, violation.code, &mut out.downstream);
+        }
         self.fate = if between { Fate::Close } else { Fate::Reset };
-        reply::go_away(self.last, violation.code, &mut out.downstream);
     }
 
     fn settle(&mut self) {

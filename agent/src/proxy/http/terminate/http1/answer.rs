@@ -1,9 +1,9 @@
 //! What the child is told when a request could not be carried, where HTTP is already spoken.
 
 use http_body_util::{Either, Full};
+use hyper::Response;
 use hyper::header::CONTENT_TYPE;
 use hyper::header::HeaderValue;
-use hyper::{Response, StatusCode};
 
 use super::body::Body;
 use crate::engine::http::Reply;
@@ -14,17 +14,15 @@ use crate::proxy::error::{Error, Kind, Side};
 ///
 /// # Errors
 /// `error`, if there is nothing to answer.
-pub(crate) fn to(error: Error) -> Result<Response<Body>, Error> {
-    let status = match (error.side, error.kind) {
-        (Side::Downstream, _) | (_, Kind::StreamReset) => return Err(error),
-        (_, Kind::TimedOut) => StatusCode::GATEWAY_TIMEOUT,
-        _ => StatusCode::BAD_GATEWAY,
-    };
-    Ok(with(Reply::text(status, &error.to_string())))
+pub(super) fn to(error: Error) -> Result<Response<Body>, Error> {
+    match (error.side, error.kind) {
+        (Side::Downstream, _) | (_, Kind::StreamReset) => Err(error),
+        _ => Ok(with(Reply::unreachable(&error.to_string(), error.is_late()))),
+    }
 }
 
 /// The answer that the agent gives itself.
-pub(crate) fn with(reply: Reply) -> Response<Body> {
+pub(super) fn with(reply: Reply) -> Response<Body> {
     let mut response = Response::new(Either::Right(Full::new(reply.body)));
     *response.status_mut() = reply.status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(reply.content_type));

@@ -9,13 +9,15 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 
 use super::body::Tracked;
+use crate::engine::http::Reply;
 use crate::engine::http::exchange::{Direction, Half};
+use crate::engine::policy::ConnPermit;
 use crate::proxy::connection::Connection;
 use crate::proxy::error::{Error, Side};
 use crate::proxy::relay::copy;
 
 /// The child's side of an upgrade that may come.
-pub(crate) struct Upgrade {
+pub(super) struct Upgrade {
     downstream: OnUpgrade,
     /// What the connection is to become, if the child asked for that.
     protocol: Option<String>,
@@ -24,32 +26,45 @@ pub(crate) struct Upgrade {
 
 impl Upgrade {
     /// What `request` may become.
-    pub(crate) fn of(request: &mut Request<Incoming>, protocol: Option<String>) -> Self {
+    pub(super) fn of(request: &mut Request<Incoming>, protocol: Option<String>) -> Self {
         Self { protocol, is_connect: request.method() == Method::CONNECT, downstream: on(request) }
     }
 
     /// If `response` agrees, joins both sides once its head is delivered.
-    pub(crate) fn follow(
+    ///
+    /// # Errors
+    /// The server agrees to what the policy does not let pass.
+    pub(super) fn follow(
         self,
         connection: &Arc<Connection>,
         tracked: &Arc<Tracked>,
         response: &mut Response<Incoming>,
-    ) {
+    ) -> Result<(), Reply> {
+        let Some(protocol) = self.protocol else { return Ok(()) };
         let status = response.status();
-        if status != StatusCode::SWITCHING_PROTOCOLS && !(self.is_connect && status.is_success()) {
-            return;
+        let agrees = status == StatusCode::SWITCHING_PROTOCOLS || (self.is_connect && status.is_success());
+        let permit = connection.proxy.policy.permit_tunnel(&protocol);
+        connection.exchanges.decide(agrees && permit.is_some());
+        if !agrees {
+            return Ok(());
         }
+        let Some(permit) = permit else {
+            tracked.fail("a switch to a protocol that is not read".into());
+            return Err(Reply::text(StatusCode::BAD_GATEWAY, "the server switches to a protocol that is not read"));
+        };
         let (connection, tracked, upstream) = (Arc::clone(connection), Arc::clone(tracked), on(response));
         tokio::spawn(async move {
-            if let Err(error) = join(&connection, &tracked, self.downstream, upstream).await {
+            if let Err(error) = join(permit, &connection, &tracked, self.downstream, upstream).await {
                 tracked.fail(error.chain());
                 connection.failed(&error);
             }
         });
+        Ok(())
     }
 }
 
 async fn join(
+    _: ConnPermit,
     connection: &Connection,
     tracked: &Tracked,
     downstream: OnUpgrade,

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body_util::{Either, Full};
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 
-use super::half_close::Entered;
+use super::child::Entered;
 use crate::engine::http::RequestHead;
 use crate::engine::http::exchange::{Direction, Exchange, Half, OutOfOrder};
 use crate::engine::http::verbatim::Exchanges;
@@ -19,35 +19,35 @@ use crate::proxy::connection::Connection;
 use crate::proxy::error::is_reset;
 
 /// The body of a response: the server's, or one of ours.
-pub(crate) type Body = Either<Metered, Full<Bytes>>;
+pub(super) type Body = Either<Metered, Full<Bytes>>;
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// An exchange and its connection. Its end is reported when the last of those who work for it lets go.
-pub(crate) struct Tracked {
+pub(super) struct Tracked {
     connection: Arc<Connection>,
     exchange: Mutex<Exchange>,
 }
 
 impl Tracked {
     /// Begins an exchange and reports it, and judges its head.
-    pub(crate) fn begin(connection: &Arc<Connection>, head: &RequestHead) -> (Arc<Self>, Verdict) {
+    pub(super) fn begin(connection: &Arc<Connection>, head: &RequestHead) -> (Arc<Self>, Verdict) {
         let (exchange, verdict) = Exchanges::begin(&**connection, head);
         (Arc::new(Self { connection: Arc::clone(connection), exchange: Mutex::new(exchange) }), verdict)
     }
 
     /// Notes the status that goes to the child.
-    pub(crate) fn answer(&self, status: http::StatusCode) {
+    pub(super) fn answer(&self, status: http::StatusCode) {
         self.with(|exchange| exchange.answer(status.as_u16()));
     }
 
     /// Notes what cut the exchange short.
-    pub(crate) fn fail(&self, error: String) {
+    pub(super) fn fail(&self, error: String) {
         self.with(|exchange| exchange.fail(error));
     }
 
     /// Adds what went one way.
-    pub(crate) fn settle(&self, direction: Direction, half: Half) {
+    pub(super) fn settle(&self, direction: Direction, half: Half) {
         self.with(|exchange| exchange.settle(direction, half));
     }
 
@@ -65,12 +65,13 @@ impl Drop for Tracked {
 }
 
 /// A body that is counted. When it is over, or dropped before, it is settled with its exchange.
-pub(crate) struct Metered {
+pub(super) struct Metered {
     body: Incoming,
     direction: Direction,
     half: Half,
     tracked: Option<Arc<Tracked>>,
-    /// Reset if the body is: what breaks off must not look like what ends with its connection.
+    /// Reset if the response is, for HTTP/1 has no smaller unit to reset: what breaks off must not look like what ends
+    /// with its connection.
     unit: Option<Arc<Connection>>,
     /// Held until this is dropped.
     entered: Option<Entered>,
@@ -78,19 +79,14 @@ pub(crate) struct Metered {
 
 impl Metered {
     /// The body of a request.
-    pub(crate) fn request(body: Incoming, tracked: &Arc<Tracked>) -> Self {
+    pub(super) fn request(body: Incoming, tracked: &Arc<Tracked>) -> Self {
         Self::new(body, Direction::Request, tracked)
     }
 
     /// The body of a response, which keeps its exchange open and passes a reset on to `unit`.
-    pub(crate) fn response(
-        body: Incoming,
-        tracked: &Arc<Tracked>,
-        entered: Entered,
-        unit: Option<Arc<Connection>>,
-    ) -> Self {
+    pub(super) fn response(body: Incoming, tracked: &Arc<Tracked>, entered: Entered, unit: &Arc<Connection>) -> Self {
         let mut metered = Self::new(body, Direction::Response, tracked);
-        (metered.unit, metered.entered) = (unit, Some(entered));
+        (metered.unit, metered.entered) = (Some(Arc::clone(unit)), Some(entered));
         metered
     }
 

@@ -1,4 +1,4 @@
-//! The way of one exchange, the same for every version of HTTP: head, verdict, forward, answer.
+//! The way of one exchange: head, verdict, forward, answer.
 
 use std::sync::Arc;
 
@@ -7,23 +7,23 @@ use hyper::body::Incoming;
 use hyper::{Request, Response};
 
 use super::body::{Body, Metered, Tracked};
-use super::half_close::Entered;
+use super::child::Entered;
 use super::upgrade::Upgrade;
-use super::{Protocol, Upstream, answer};
+use super::{Upstream, answer};
 use crate::engine::http::RequestHead;
 use crate::engine::policy::Verdict;
 use crate::proxy::error::Error;
 
 /// Carries `request` to `upstream` and its response back. An error ends the stream or connection that it came on.
-pub(crate) fn exchange(
+pub(super) fn exchange(
     upstream: &Arc<Upstream>,
     mut request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<Body>, Error>> + use<> {
     let upstream = Arc::clone(upstream);
-    let connection = &upstream.connection;
+    let connection = &upstream.route.connection;
     // Counted before the future is first polled: the child may have closed its side by then.
     let entered = connection.exchanges.enter();
-    let head = RequestHead::of(&request, &upstream.origin());
+    let head = RequestHead::of(&request, &upstream.route.origin());
     let (tracked, verdict) = Tracked::begin(connection, &head);
     let upgrade = Upgrade::of(&mut request, head.tunnel);
     let request = request.map(|body| Metered::request(body, &tracked));
@@ -52,9 +52,10 @@ fn deliver(
     upgrade: Upgrade,
     mut response: Response<Incoming>,
 ) -> Response<Body> {
+    if let Err(reply) = upgrade.follow(&upstream.route.connection, tracked, &mut response) {
+        tracked.answer(reply.status);
+        return answer::with(reply);
+    }
     tracked.answer(response.status());
-    upgrade.follow(&upstream.connection, tracked, &mut response);
-    // HTTP/1 has no smaller unit to reset.
-    let unit = (upstream.protocol == Protocol::Http1).then(|| Arc::clone(&upstream.connection));
-    response.map(|body| Either::Left(Metered::response(body, tracked, entered, unit)))
+    response.map(|body| Either::Left(Metered::response(body, tracked, entered, &upstream.route.connection)))
 }
