@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::engine::event::Event;
+use crate::engine::http::Field;
 use crate::engine::http::verbatim::playbook::{Book, Play, origin};
 use crate::engine::policy::Mode;
-use crate::engine::wire::h2::{END_HEADERS, PRIORITY};
+use crate::engine::wire::h2::{ACK, END_HEADERS, END_STREAM, Frame, PADDED, PREFACE, PRIORITY};
 use crate::engine::wire::hpack;
 
 const SEGMENTS: [usize; 3] = [usize::MAX, 3, 1];
@@ -16,7 +17,8 @@ fn plays(mode: Mode) -> impl Iterator<Item = Play<Http2>> {
         let mut play = Play::new(Http2::new(book.clone(), ConnectionId(1), origin()), book, segment);
         play.child(&[PREFACE, &frame(Kind::Settings, 0, 0, &[])].concat());
         play.server(&frame(Kind::Settings, 0, 0, &[]));
-        (play.upstream(), play.downstream());
+        play.upstream();
+        play.downstream();
         play
     })
 }
