@@ -11,7 +11,8 @@ use crate::scratch::Scratch;
 use crate::wait::eventually;
 
 /// Starts nginx for these names, all on the same addresses, each with a certificate and files of its own:
-/// `/` is the directory `www-NAME`, `/addr` says how the request arrived, `/upload/` takes PUT.
+/// `/` is the directory `www-NAME`, `/addr` says how the request arrived, `/upload/` takes PUT, `/grpc` answers POST with
+/// the file `grpc.bin` and a trailer, as a unary call is answered.
 #[must_use]
 pub fn start(netns: &Netns, scratch: &Scratch, authority: &Authority, names: &[&str]) -> Process {
     let dir = scratch.file("nginx");
@@ -54,6 +55,8 @@ fn server(scratch: &Scratch, authority: &Authority, name: &str) -> String {
            listen 443 ssl http2; listen [::]:443 ssl http2; listen 80; listen [::]:80; listen 8080; listen [::]:8080;
            ssl_certificate {cert}; ssl_certificate_key {key}; root {root};
            location = /addr {{ return 200 \"$server_addr:$server_port $http_host $server_protocol $ssl_server_name\\n\"; }}
+           location = /grpc {{ error_page 405 =200 /grpc.bin; }}
+           location = /grpc.bin {{ default_type application/grpc; add_trailer grpc-status 0; }}
            location /upload/ {{ dav_methods PUT; }} }}\n"
     )
 }

@@ -8,6 +8,8 @@
     reason = "a measurement prints, fails where it fails, and rounds"
 )]
 
+mod latency;
+
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -31,8 +33,10 @@ const BULK: u64 = 1 << 30;
 const PATIENCE: Duration = Duration::from_secs(300);
 
 fn main() {
-    if std::env::args().nth(1).as_deref() == Some("now") {
-        return println!("{}", now().as_nanos());
+    match std::env::args().nth(1).as_deref() {
+        Some("now") => return println!("{}", now().as_nanos()),
+        Some("latency") => return latency::latencies(),
+        _ => {}
     }
     let lab = Lab::new();
     let big = std::fs::File::create(format!("{}/big", lab.www("origin.test"))).unwrap();
@@ -49,6 +53,7 @@ fn main() {
     session.down();
     attachments(&lab);
     packets();
+    latency::latencies();
 }
 
 /// A clock that all processes of this machine share.
