@@ -1,14 +1,17 @@
 //! The programs of one session: loaded, configured, attached. They end with the value that holds them, and at the
 //! latest with the gateway's namespace: links are not pinned.
 
+use std::fs::File;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 use agent_common::maps::{self, Config, PortAction};
+use agent_common::owner::{LAYOUT, Layout};
 use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::maps::{Array, MapData, SockMap};
 use aya::programs::tc::{NlOptions, TcAttachOptions, qdisc_add_clsact};
-use aya::programs::{LinkOrder, SchedClassifier, SkLookup, TcAttachType};
+use aya::programs::{CgroupAttachMode, CgroupSockAddr, LinkOrder, SchedClassifier, SkLookup, SockOps, TcAttachType};
 use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::chroot;
@@ -19,6 +22,9 @@ use super::Error;
 const CLASSIFIERS: [(&str, TcAttachType); 2] =
     [("client_in", TcAttachType::Ingress), ("client_out", TcAttachType::Egress)];
 const STEER: &str = "steer";
+/// Two programs that note who connects, and one that gives the note to the connection.
+const CONNECTS: [&str; 2] = ["connect4", "connect6"];
+const CONNECTED: &str = "connected";
 
 /// A network that the kernel refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,29 +54,34 @@ impl Dataplane {
     ///
     /// # Errors
     /// If the kernel refuses them.
-    pub fn load(config: &Config) -> Result<Self, Error> {
+    pub fn load(config: &Config, layout: &Layout) -> Result<Self, Error> {
         let loaded = std::thread::scope(|scope| {
             let loading = scope.spawn(|| {
                 without_files()?;
-                Self::load_here(config)
+                Self::load_here(config, layout)
             });
             loading.join()
         });
         loaded.unwrap_or_else(|_panic| Err(Error::Thread(std::io::Error::other("it panicked"))))
     }
 
-    fn load_here(config: &Config) -> Result<Self, Error> {
+    fn load_here(config: &Config, layout: &Layout) -> Result<Self, Error> {
         let object = include_bytes_aligned!(env!("AGENT_EBPF_OBJECT"));
-        // No BTF of the kernel: the programs read no kernel structure.
+        // No BTF of the kernel: what the programs must know of its structures, `layout` says.
         let mut ebpf = EbpfLoader::new()
             .btf(None)
             .override_global(maps::CONFIG, config, true)
+            .override_global(LAYOUT, layout, true)
             .load(object)
             .map_err(Error::Load)?;
         for (name, _) in CLASSIFIERS {
             classifier(&mut ebpf, name)?.load().map_err(failed(name))?;
         }
         steer(&mut ebpf)?.load().map_err(failed(STEER))?;
+        for name in CONNECTS {
+            connect(&mut ebpf, name)?.load().map_err(failed(name))?;
+        }
+        connected(&mut ebpf)?.load().map_err(failed(CONNECTED))?;
         Ok(Self { ebpf })
     }
 
@@ -130,6 +141,22 @@ impl Dataplane {
         Ok(())
     }
 
+    /// Notes from now on who opens the connections of a control group and of those below it.
+    ///
+    /// # Errors
+    /// If the group cannot be opened or the kernel refuses.
+    pub fn attach_owners(&mut self, cgroup: &Path) -> Result<(), Error> {
+        let opened = File::open(cgroup);
+        let group = opened.map_err(|source| Error::Cgroup { path: cgroup.to_owned(), source })?;
+        // No flags: a link stands beside others in any case, and the kernel takes none with it.
+        let mode = CgroupAttachMode::Single;
+        for name in CONNECTS {
+            connect(&mut self.ebpf, name)?.attach(&group, mode).map_err(failed(name))?;
+        }
+        connected(&mut self.ebpf)?.attach(&group, mode).map_err(failed(CONNECTED))?;
+        Ok(())
+    }
+
     /// The descriptor of a map, to be handed to the worker.
     ///
     /// # Errors
@@ -177,6 +204,14 @@ fn classifier<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut Sche
 
 fn steer(ebpf: &mut Ebpf) -> Result<&mut SkLookup, Error> {
     ebpf.program_mut(STEER).ok_or(Error::Absent(STEER))?.try_into().map_err(failed(STEER))
+}
+
+fn connect<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut CgroupSockAddr, Error> {
+    ebpf.program_mut(name).ok_or(Error::Absent(name))?.try_into().map_err(failed(name))
+}
+
+fn connected(ebpf: &mut Ebpf) -> Result<&mut SockOps, Error> {
+    ebpf.program_mut(CONNECTED).ok_or(Error::Absent(CONNECTED))?.try_into().map_err(failed(CONNECTED))
 }
 
 fn failed(name: &'static str) -> impl FnOnce(aya::programs::ProgramError) -> Error {

@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use self::command::Child;
 use self::signals::{Arrived, Signals};
 use self::worker::Worker;
-use super::sandbox_up::{self, Sandbox};
+use super::sandbox_up::{self, Plan, Sandbox};
 use super::{log, trust};
 use crate::ebpf::flows::FlowTable;
 use crate::ebpf::pins;
@@ -86,9 +86,10 @@ impl Running {
         session.journal.record(&Record::EmptyDir { path: netns::RUN_NETNS.into() })?;
         session.journal.record(&Record::Netns { path: netns.clone() })?;
         session.journal.record(&Record::Cgroup { path: cgroup.clone() })?;
-        let (up_path, mode, attachment) = (netns.clone(), config.mode, config.attachment);
-        let bringing_up = std::thread::spawn(move || sandbox_up::bring_up(up_path, mode, attachment));
         cgroup::create(&cgroup)?;
+        let plan =
+            Plan { netns: netns.clone(), cgroup: cgroup.clone(), mode: config.mode, attachment: config.attachment };
+        let bringing_up = std::thread::spawn(move || sandbox_up::bring_up(plan));
         let trust = trust::prepare(session, &config.ca.cert_pem, &config.user);
         let sandbox = sandbox_up::join(bringing_up)?;
         let (mut trust, databases) = trust?;
