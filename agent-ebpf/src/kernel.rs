@@ -34,20 +34,29 @@ impl Pointer {
         (read == 0 && value != 0).then_some(Self(value))
     }
 
-    /// Copies the string here to `at` in the draft's path, with its zero byte; returns the bytes written, or `None` if
-    /// there is no room or no string.
+    /// Appends the string here to the draft's path, with its zero byte; false if there is no room or no string.
     #[inline(always)]
-    pub(crate) fn copy_name(self, draft: &mut Draft, at: usize) -> Option<usize> {
-        if at >= PATH_BYTES {
-            return None;
-        }
-        // For the verifier, where the compiler would leave it out as implied.
-        let at = core::hint::black_box(at) & (PATH_BYTES - 1);
+    pub(crate) fn append_to(self, draft: &mut Draft) -> bool {
+        // How far the path goes is kept in memory of which the verifier knows nothing: if it followed the length from
+        // name to name, each number of names would be another case, and it would take a second to judge them all.
+        let len = &raw mut draft.owner.path_len;
         let path = (&raw mut draft.owner.path).cast::<u8>();
-        // SAFETY: `at` is within the path, and room for a whole name follows the path in the draft.
+        // SAFETY: both lie in the draft; `at` is within the path, which room for a whole name follows.
         #[expect(unsafe_code, reason = "BPF helpers are foreign functions")]
-        let written =
-            unsafe { bpf_probe_read_kernel_str(path.wrapping_add(at).cast(), NAME_BYTES as u32, self.0 as *const _) };
-        usize::try_from(written).ok().filter(|written| *written > 0)
+        unsafe {
+            let at = len.read_volatile();
+            if usize::from(at) >= PATH_BYTES {
+                return false;
+            }
+            // For the verifier, where the compiler would leave it out as implied.
+            let at = core::hint::black_box(at) & (PATH_BYTES - 1) as u16;
+            let room = path.wrapping_add(usize::from(at)).cast();
+            let written = bpf_probe_read_kernel_str(room, NAME_BYTES as u32, self.0 as *const _);
+            if written <= 0 {
+                return false;
+            }
+            len.write_volatile(at + written as u16);
+        }
+        true
     }
 }

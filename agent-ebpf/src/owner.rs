@@ -49,32 +49,22 @@ struct Place {
 #[inline(always)]
 fn write_path(draft: &mut Draft, layout: &Layout) {
     let Some(mut place) = executable(layout) else { return };
-    let mut len = 0;
     for _ in 0..PATH_DEPTH {
-        if place.mount.pointer(layout.mount_root) == Some(place.dentry) {
-            match beneath(&place, layout) {
-                Some(mountpoint) => place = mountpoint,
-                None => {
-                    draft.owner.rooted = ROOTED;
-                    break;
-                }
-            }
-            continue;
-        }
-        let name = place.dentry.pointer(layout.dentry_name);
-        let Some(written) = name.and_then(|name| name.copy_name(draft, len)) else { break };
-        len += written;
-        match place.dentry.pointer(layout.dentry_parent) {
-            Some(parent) if parent != place.dentry => place.dentry = parent,
-            // In no directory: a file that was never given a place, such as memfd_create(2) makes.
-            _ => break,
-        }
+        place = if place.mount.pointer(layout.mount_root) == Some(place.dentry) {
+            let Some(mountpoint) = beneath(&place, layout) else {
+                draft.owner.rooted = ROOTED;
+                break;
+            };
+            mountpoint
+        } else {
+            let Some(directory) = above(&place, draft, layout) else { break };
+            directory
+        };
     }
-    if len > PATH_BYTES {
+    if usize::from(draft.owner.path_len) > PATH_BYTES {
+        draft.owner.path_len = PATH_BYTES as u16;
         draft.owner.rooted = 0;
-        len = PATH_BYTES;
     }
-    draft.owner.path_len = len as u16;
 }
 
 /// The file that the calling thread executes.
@@ -83,6 +73,17 @@ fn executable(layout: &Layout) -> Option<Place> {
     let file = Pointer::current_task().pointer(layout.task_mm)?.pointer(layout.mm_exe_file)?;
     let mount = file.pointer(layout.file_mnt)?.container(layout.mount_mnt);
     Some(Place { dentry: file.pointer(layout.file_dentry)?, mount })
+}
+
+/// Writes the name of what is here, and goes to the directory that holds it; `None` if there is no room, or no
+/// directory: a file that was never given a place, such as memfd_create(2) makes.
+#[inline(always)]
+fn above(place: &Place, draft: &mut Draft, layout: &Layout) -> Option<Place> {
+    if !place.dentry.pointer(layout.dentry_name)?.append_to(draft) {
+        return None;
+    }
+    let parent = place.dentry.pointer(layout.dentry_parent)?;
+    (parent != place.dentry).then_some(Place { dentry: parent, mount: place.mount })
 }
 
 /// The directory that the mount is mounted on; `None` at the root of the mount namespace.
