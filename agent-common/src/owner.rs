@@ -11,7 +11,7 @@ pub const LAYOUT: &str = "LAYOUT";
 /// Bytes of an executable's path that are kept; a longer one loses its beginning.
 pub const PATH_BYTES: usize = 256;
 /// Directories and mounts that are followed from the executable upwards; a deeper path loses its beginning.
-pub const PATH_DEPTH: u32 = 32;
+pub const PATH_DEPTH: u32 = 24;
 /// The longest name in a directory with its end (linux/limits.h: `NAME_MAX`).
 pub const NAME_BYTES: usize = 256;
 
@@ -59,8 +59,8 @@ impl Owner {
     }
 }
 
-/// An [`Owner`] while it is being written. The verifier bounds where a name begins and how long it is, not their sum:
-/// hence room for a whole name after the last place where one may begin.
+/// An [`Owner`] while it is being written, at the socket. The verifier bounds where a name begins and how long it is,
+/// not their sum: hence room for a whole name after the last place where one may begin.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Draft {
@@ -68,6 +68,8 @@ pub struct Draft {
     pub owner: Owner,
     /// What a name reaches beyond [`Owner::path`].
     pub spill: [u8; NAME_BYTES],
+    /// Address of the thread's `task_struct`.
+    pub task: u64,
 }
 
 /// Where fields lie in the structures of the running kernel, in bytes. All zero if that is not known: the programs then
@@ -114,5 +116,5 @@ impl Layout {
 }
 
 const _: () = assert!(size_of::<Owner>() == 48 + PATH_BYTES);
-const _: () = assert!(size_of::<Draft>() == size_of::<Owner>() + NAME_BYTES);
+const _: () = assert!(size_of::<Draft>() == size_of::<Owner>() + NAME_BYTES + 8);
 const _: () = assert!(size_of::<Layout>() == 40);

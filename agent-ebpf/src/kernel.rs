@@ -4,9 +4,10 @@
 use agent_common::owner::{Draft, NAME_BYTES, PATH_BYTES};
 use aya_ebpf::helpers::generated::{bpf_get_current_task, bpf_probe_read_kernel, bpf_probe_read_kernel_str};
 
-/// The address of a structure, or of a field in one.
+/// The address of a structure, or of a field in one. Null is one that cannot be read: what is read through it is null.
+/// So a walk tests for its end once, and the verifier has few ways to follow.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Pointer(u64);
+pub(crate) struct Pointer(pub(crate) u64);
 
 impl Pointer {
     /// The `task_struct` of the thread that called into the kernel.
@@ -23,15 +24,15 @@ impl Pointer {
         Self(self.0.wrapping_sub(u64::from(offset)))
     }
 
-    /// The pointer that lies `offset` bytes in; `None` if it is null or cannot be read.
+    /// The pointer that lies `offset` bytes in.
     #[inline(always)]
-    pub(crate) fn pointer(self, offset: u32) -> Option<Self> {
+    pub(crate) fn pointer(self, offset: u32) -> Self {
         let mut value = 0_u64;
         let address = self.0.wrapping_add(u64::from(offset)) as *const _;
-        // SAFETY: the helper writes eight bytes to `value`, and itself checks what it reads.
+        // SAFETY: the helper writes eight bytes to `value`, zeros where it cannot read, and itself checks what it reads.
         #[expect(unsafe_code, reason = "BPF helpers are foreign functions")]
-        let read = unsafe { bpf_probe_read_kernel((&raw mut value).cast(), 8, address) };
-        (read == 0 && value != 0).then_some(Self(value))
+        let _failed: bool = unsafe { bpf_probe_read_kernel((&raw mut value).cast(), 8, address) } != 0;
+        Self(value)
     }
 
     /// Appends the string here to the draft's path, with its zero byte; false if there is no room or no string.

@@ -98,7 +98,8 @@ pub(crate) fn dialled(ctx: &SockOpsContext) -> FlowKey {
             [0, 1, 2, 3].map(|word| (&raw const (*ops).remote_ip6[word]).read_volatile()),
         )
     };
-    let v4 = family == AF_INET || dst6[..3] == mapped_word(0)[..3];
+    let mapped = dst6[0] | dst6[1] | (dst6[2] ^ mapped_word(0)[2]) == 0;
+    let v4 = family == AF_INET || mapped;
     let (child, dst) = if v4 { (mapped_word(child4), mapped_word(dst4)) } else { (child6, dst6) };
     let family = if v4 { IPV4 } else { IPV6 };
     FlowKey { child, dst, child_port, dst_port, ifindex: config().ifindex, protocol: TCP, family, pad: [0; 2] }
