@@ -2,14 +2,15 @@
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 use agent_common::maps::{self, Config, PortAction};
+use agent_common::owner::Layout;
 use anyhow::{Context as _, anyhow};
 use rtnetlink::Handle;
 
 use crate::ebpf::dataplane::{Attachment, Dataplane, Network};
-use crate::ebpf::layout::layout;
 use crate::engine::policy::{Mode, Policy, READ_PORTS, destination};
 use crate::sandbox::sockets::{self, Sockets};
 use crate::sandbox::{link, netns, sysctl};
@@ -34,6 +35,8 @@ pub(super) struct Plan {
     pub(super) mode: Mode,
     /// How the classifiers are attached, if not as the kernel offers.
     pub(super) attachment: Option<Attachment>,
+    /// What is being found out about the kernel's structures.
+    pub(super) layout: JoinHandle<Layout>,
 }
 
 /// Makes the two namespaces and all that is in them.
@@ -43,7 +46,7 @@ pub(super) struct Plan {
 pub(super) fn bring_up(plan: Plan) -> anyhow::Result<Sandbox> {
     let begun = Instant::now();
     // Loading needs no namespace and takes as long as all the rest.
-    let loading = std::thread::spawn(move || load(plan.mode, &plan.cgroup));
+    let loading = std::thread::spawn(move || load(plan.mode, &plan.cgroup, plan.layout));
     let attachment = plan.attachment.unwrap_or_else(offered);
     let building = std::thread::spawn(move || build(&plan.netns, attachment, || join(loading)));
     let sandbox = join(building)?;
@@ -55,11 +58,11 @@ pub(super) fn bring_up(plan: Plan) -> anyhow::Result<Sandbox> {
 ///
 /// # Errors
 /// What it returned, or that it panicked.
-pub(super) fn join<T>(thread: std::thread::JoinHandle<anyhow::Result<T>>) -> anyhow::Result<T> {
+pub(super) fn join<T>(thread: JoinHandle<anyhow::Result<T>>) -> anyhow::Result<T> {
     thread.join().map_err(|_panic| anyhow!("a thread that set the session up panicked"))?
 }
 
-fn load(mode: Mode, cgroup: &Path) -> anyhow::Result<Dataplane> {
+fn load(mode: Mode, cgroup: &Path, layout: JoinHandle<Layout>) -> anyhow::Result<Dataplane> {
     let config = Config {
         child4: maps::address(link::CHILD4.into()),
         child6: maps::address(link::CHILD6.into()),
@@ -70,7 +73,9 @@ fn load(mode: Mode, cgroup: &Path) -> anyhow::Result<Dataplane> {
         default_port: Policy { mode }.other_ports() as u8,
         pad: 0,
     };
-    let mut dataplane = Dataplane::load(&config, &layout())?;
+    // Without it, connections are told of no executable; all the rest is the same.
+    let layout = layout.join().unwrap_or_default();
+    let mut dataplane = Dataplane::load(&config, &layout)?;
     let refused: Vec<Network> = destination::REFUSED_V4
         .iter()
         .map(|&(ip, prefix)| Network::V4(ip, prefix))
