@@ -51,11 +51,13 @@ impl Owner {
         self.comm.split(|byte| *byte == 0).next().unwrap_or_default()
     }
 
-    /// The names on the way up, the executable's first. The last is short if the path was cut in it.
+    /// The names on the way up, the executable's first. One that the path was cut in is left out.
     pub fn names(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
         let used = self.path.get(..usize::from(self.path_len)).unwrap_or(&self.path);
-        let used = used.strip_suffix(&[0]).unwrap_or(used);
-        used.split(|byte| *byte == 0)
+        let mut names = used.split(|byte| *byte == 0);
+        // What follows the last zero byte: nothing, or such a name.
+        names.next_back();
+        names
     }
 }
 

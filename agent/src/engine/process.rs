@@ -90,7 +90,7 @@ mod tests {
             (&b"curl\0bin\0usr\0"[..], 1, Some("/usr/bin/curl"), "curl[11]"),
             (b"init\0", 1, Some("/init"), "init[11]"),
             (b"memfd:tool\0", 0, Some("memfd:tool"), "memfd:tool[11]"),
-            (b"a.out\0deep\0cut", 0, Some("cut/deep/a.out"), "a.out[11]"),
+            (b"a.out\0deep\0cut", 0, Some("deep/a.out"), "a.out[11]"),
             (b"", 0, None, "worker 1[11]"),
             (b"caf\xc3\xa9 \xff\0", 1, Some("/café \u{fffd}"), "café \u{fffd}[11]"),
         ] {
