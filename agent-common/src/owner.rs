@@ -36,8 +36,8 @@ pub struct Owner {
     pub path_len: u16,
     /// [`ROOTED`], or zero.
     pub rooted: u8,
-    /// Always zero.
-    pub pad: u8,
+    /// One once a flow has been opened under its key: the next flow there is another's.
+    pub claimed: u8,
     /// The thread's name, ended by a zero byte.
     pub comm: [u8; 16],
     /// The names on the way from the executable up to the root, each ended by a zero byte.

@@ -132,6 +132,19 @@ pub(crate) fn insert_owner(key: &FlowKey, owner: &Owner) -> Result<(), i32> {
     OWNERS.insert(key, owner, 0)
 }
 
+/// Takes the owner for the flow that is being opened. If an earlier flow had it, then who opens this one was not seen:
+/// a process from outside the session's control group, on a port that one from inside has used.
+#[inline(always)]
+pub(crate) fn claim_owner(key: &FlowKey) {
+    let Some(owner) = OWNERS.get_ptr_mut(key) else { return };
+    // SAFETY: the pointer came from a successful lookup in this run, so the entry is alive (RCU).
+    #[expect(unsafe_code, reason = "map values are reached through pointers")]
+    let claimed = unsafe { core::mem::replace(&mut (*owner).claimed, 1) };
+    if claimed != 0 {
+        remove_owner(key);
+    }
+}
+
 /// Forgets who opened a connection that is refused.
 #[inline(always)]
 pub(crate) fn remove_owner(key: &FlowKey) {

@@ -156,6 +156,28 @@ fn a_process_from_outside_the_sessions_group_has_no_name() {
 }
 
 #[test]
+fn a_port_that_is_used_again_names_who_uses_it_now() {
+    let lab = Lab::new();
+    let session = lab.agent().up();
+    let script = "import socket, struct, sys; s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(('', int(sys.argv[2])))
+s.connect((sys.argv[1], 80)); print(s.getsockname()[1])
+s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))";
+    let inside = |port: &str| session.exec(&[PYTHON, "-c", script, ORIGIN4, port]).ok().trim().to_owned();
+    let outside = |port| process::run(session.as_root(PYTHON).args(["-c", script, ORIGIN4, port])).ok().to_owned();
+    let port = inside("0");
+    let owner = || connections(&session)[&port.parse().unwrap()]["process"].clone();
+    let first = owner();
+    assert!(first["tgid"].is_u64(), "{first:#}");
+    outside(&port);
+    assert_eq!(owner(), Value::Null);
+    inside(&port);
+    let third = owner();
+    assert!(third["tgid"].is_u64() && third["tgid"] != first["tgid"], "{third:#}");
+    session.down();
+}
+
+#[test]
 fn a_control_group_below_the_sessions_is_named() {
     let lab = Lab::new();
     let session = lab.agent().up();

@@ -54,8 +54,7 @@ impl FlowTable {
     /// Who opened an accepted connection; `None` if it was no process of the session's control group.
     #[must_use]
     pub fn process(&self, child: SocketAddr, dst: SocketAddr) -> Option<Process> {
-        let key = FlowKey::tcp(child, dst, self.ifindex);
-        self.owners.process(&key, &self.flows.get(&key, 0).ok()?)
+        self.owners.process(&FlowKey::tcp(child, dst, self.ifindex))
     }
 
     /// Notes the name of a connection's server. A table that is full loses the name, nothing else.

@@ -4,14 +4,13 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use agent_common::maps::{Flow, FlowKey};
+use agent_common::maps::FlowKey;
 use agent_common::owner::Owner;
 use aya::maps::{HashMap, MapData};
 
 use crate::engine::process::Process;
 
-/// How much later than connect(2) the gateway may see the SYN. An older entry is of an earlier connection on the same
-/// ports, whose place a process from outside the session's control group has taken.
+/// How much later than connect(2) the gateway may see the SYN.
 const LATEST: Duration = Duration::from_secs(5);
 
 /// The map.
@@ -23,9 +22,8 @@ impl Owners {
     }
 
     /// Who opened a flow.
-    pub(super) fn process(&self, key: &FlowKey, flow: &Flow) -> Option<Process> {
-        let owner = self.0.get(key, 0).ok()?;
-        opened(&owner, flow).then(|| Process::from(&owner))
+    pub(super) fn process(&self, key: &FlowKey) -> Option<Process> {
+        self.0.get(key, 0).ok().map(|owner| Process::from(&owner))
     }
 
     /// Forgets who opened a flow that is over.
@@ -44,8 +42,4 @@ impl Owners {
             }
         }
     }
-}
-
-fn opened(owner: &Owner, flow: &Flow) -> bool {
-    Duration::from_nanos(flow.first_ns.saturating_sub(owner.connected_ns)) <= LATEST
 }

@@ -73,7 +73,7 @@ impl PinnedMaps {
             child: key.child(),
             orig_dst: flow.orig_dst(),
             name: name.and_then(|name| name.as_str().map(str::to_owned)),
-            process: self.owners.process(key, flow),
+            process: self.owners.process(key),
             verdict: Verdict::from_u8(flow.verdict).map_or("unknown", Verdict::name),
             state: State::from_u8(flow.state).map_or("unknown", State::name),
             age_ns: now_ns.saturating_sub(flow.first_ns),

@@ -76,7 +76,7 @@ mod tests {
             uid: 1000,
             path_len: path.len().try_into().unwrap(),
             rooted,
-            pad: 0,
+            claimed: 1,
             comm: *b"worker 1\0garbage",
             path: [b'#'; PATH_BYTES],
         };
