@@ -14,7 +14,8 @@ pub(crate) fn note(ctx: &SockAddrContext) {
     if protocol(ctx) != u32::from(TCP) {
         return;
     }
-    if let Some(draft) = room(ctx) {
+    if let Some(mut note) = room(ctx) {
+        let draft = note.draft();
         Caller::current().write(&mut draft.owner);
         draft.task = Pointer::current_task().0;
     }
@@ -30,7 +31,8 @@ pub(crate) fn join(ctx: &SockOpsContext) {
     if !is_connecting(ctx) {
         return;
     }
-    let Some(draft) = noted(ctx) else { return };
+    let Some(mut note) = noted(ctx) else { return };
+    let draft = note.draft();
     let (task, layout) = (Pointer::current_task(), layout());
     if layout.task_mm != 0 && draft.task == task.0 {
         write_path(draft, executable(task, layout), layout);

@@ -1,6 +1,8 @@
 //! A socket that connects, as the programs on the session's control group see it: what is noted at it, and which
 //! connection it opens.
 
+use core::ptr::{NonNull, null_mut};
+
 use agent_common::maps::{FlowKey, IPV4, IPV6, TCP, mapped_word};
 use agent_common::owner::{Draft, Owner};
 use aya_ebpf::EbpfContext as _;
@@ -32,15 +34,28 @@ pub(crate) fn protocol(ctx: &SockAddrContext) -> u32 {
     }
 }
 
+/// What is noted at a socket. It belongs to the program as long as the program runs.
+pub(crate) struct Note(NonNull<Draft>);
+
+impl Note {
+    #[inline(always)]
+    pub(crate) fn draft(&mut self) -> &mut Draft {
+        // SAFETY: the storage lives as long as the socket, and the socket's lock, which connect(2) takes, is held for
+        // the length of the program's run; new storage is zero.
+        #[expect(unsafe_code, reason = "map values are reached through pointers")]
+        unsafe {
+            self.0.as_mut()
+        }
+    }
+}
+
 /// Room at the socket for a note, with what an earlier connect(2) left there; `None` if there is no memory.
 #[inline(always)]
-pub(crate) fn room<'a>(ctx: &'a SockAddrContext) -> Option<&'a mut Draft> {
-    // SAFETY: the storage lives as long as the socket, and the socket's lock is held for the length of the program's
-    // run; new storage is zero.
-    #[expect(unsafe_code, reason = "map values are reached through pointers")]
-    unsafe {
-        CONNECTING.get_or_insert_ptr_mut(ctx, None).as_mut()
-    }
+pub(crate) fn room(ctx: &SockAddrContext) -> Option<Note> {
+    // SAFETY: the kernel passes a valid `bpf_sock_addr` for the length of the program's run, and a socket in it.
+    #[expect(unsafe_code, reason = "BPF helpers are foreign functions")]
+    let storage = unsafe { CONNECTING.get_or_insert_ptr_mut(ctx, None) };
+    NonNull::new(storage).map(Note)
 }
 
 /// Whether the program runs because connect(2) is about to send its SYN, and not for another of its many reasons.
@@ -51,16 +66,16 @@ pub(crate) fn is_connecting(ctx: &SockOpsContext) -> bool {
 
 /// What was noted at the socket.
 #[inline(always)]
-pub(crate) fn noted<'a>(ctx: &'a SockOpsContext) -> Option<&'a mut Draft> {
+pub(crate) fn noted(ctx: &SockOpsContext) -> Option<Note> {
     let storage = (&raw const CONNECTING).cast_mut().cast();
-    // SAFETY: as in `room`; the verifier wants the socket compared with null.
+    // SAFETY: the kernel passes a valid `bpf_sock_ops`; the verifier wants its socket compared with null.
     #[expect(unsafe_code, reason = "aya offers a socket's storage to other programs only")]
     unsafe {
         let socket = (*ctx.ops).__bindgen_anon_2.sk;
         if socket.is_null() {
             return None;
         }
-        bpf_sk_storage_get(storage, socket.cast(), core::ptr::null_mut(), 0).cast::<Draft>().as_mut()
+        NonNull::new(bpf_sk_storage_get(storage, socket.cast(), null_mut(), 0).cast()).map(Note)
     }
 }
 

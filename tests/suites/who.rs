@@ -58,7 +58,6 @@ fn a_connection_names_its_process_however_it_is_made() {
     let session = lab.agent().up();
     for way in ["plain", "nonblocking", "bound", "fork", "vanish", "fastopen", "fastopen_connect", "mptcp"] {
         for address in [ORIGIN4, ORIGIN6] {
-            eprintln!("{way} {address}");
             connect(&session, way, address, 2);
         }
     }

@@ -39,14 +39,18 @@ fn find(btf: &Btf<'_>) -> Option<Layout> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
+    use agent_common::owner::Layout;
 
-    use super::layout;
+    use super::{BTF, layout};
 
     #[test]
-    fn this_kernel_says_where_its_fields_are() {
-        let t = Instant::now();
+    fn a_kernel_that_describes_itself_is_understood() {
         let layout = layout();
-        eprintln!("{layout:?} {:?}", t.elapsed());
+        let described = std::path::Path::new(BTF).exists();
+        assert_eq!(layout != Layout::UNKNOWN, described, "{layout:?}");
+        // Pointers are aligned, and a structure of mounts holds the part that paths point to.
+        let Layout { task_mm, mm_exe_file, dentry_name, mount_mnt, mount_root, .. } = layout;
+        assert!([task_mm, mm_exe_file, dentry_name].iter().all(|offset| offset % 8 == 0), "{layout:?}");
+        assert!(mount_root >= mount_mnt, "{layout:?}");
     }
 }

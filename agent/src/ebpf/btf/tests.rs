@@ -1,3 +1,5 @@
+//! The reader of BTF against types that are written here by hand.
+
 use super::Btf;
 
 /// Writes BTF: types one after another, names as they come.
