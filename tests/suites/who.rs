@@ -134,10 +134,8 @@ fn the_table_the_json_and_the_log_name_the_process() {
     let table = session.agent(&["stats", session.name()]);
     let row = table.ok().lines().find(|line| line.starts_with(ORIGIN4)).unwrap();
     assert!(row.contains(&format!("curl[{pid}]")), "{row}");
-    let log = session.log();
-    let accepted = log.lines().find(|line| line.contains("connection_accepted")).unwrap();
-    let event: Value = serde_json::from_str(&accepted[accepted.find('{').unwrap()..]).unwrap();
-    assert_eq!((&event["process"]["executable"], &event["process"]["tgid"]), (&found["executable"], &found["tgid"]));
+    let logged = processes(&session.log()).remove(0);
+    assert_eq!((&logged["executable"], &logged["tgid"]), (&found["executable"], &found["tgid"]));
     assert_eq!(found["tgid"].to_string(), *pid);
     session.down();
 }
@@ -217,12 +215,25 @@ fn an_executables_path_goes_through_mounts_and_may_be_long_or_in_memory() {
     agent.shell(&commands.map(|command| format!("{command} {url}")).join(" && ")).ok();
     // The whole names that fit into 256 bytes, each with its end.
     let end = format!("{}/tool", ["directory-of-no-use"; 12].join("/"));
-    assert_eq!(executables(&agent.log()), ["/mnt/tool", "/mnt/again/tool", &end, "memfd:tool"]);
+    let processes = processes(&agent.log());
+    let executables: Vec<&str> = processes.iter().map(|process| process["executable"].as_str().unwrap()).collect();
+    assert_eq!(executables, ["/mnt/tool", "/mnt/again/tool", &end, "memfd:tool"]);
 }
 
-/// The executables of the connections in a log, in their order.
-fn executables(log: &str) -> Vec<String> {
+#[test]
+fn a_kernel_that_does_not_describe_itself_names_processes_without_executables() {
+    let lab = Lab::new();
+    let script = "mount --bind /dev/null /sys/kernel/btf/vmlinux && exec \"$@\"";
+    let agent = lab.agent().under(&["unshare", "--mount", "sh", "-c", script, "sh"]);
+    agent.run(&["curl", "-sS", &format!("http://{ORIGIN4}/hello")]).ok();
+    let process = processes(&agent.log()).remove(0);
+    assert_eq!((&process["comm"], &process["executable"]), (&"curl".into(), &Value::Null), "{process:#}");
+    assert!(process["tgid"].is_u64(), "{process:#}");
+}
+
+/// The processes of the connections in a log, in their order.
+fn processes(log: &str) -> Vec<Value> {
     let accepted = log.lines().filter(|line| line.contains("connection_accepted"));
     let events = accepted.map(|line| serde_json::from_str(&line[line.find('{').unwrap()..]).unwrap());
-    events.map(|event: Value| event["process"]["executable"].as_str().unwrap().to_owned()).collect()
+    events.map(|event: Value| event["process"].clone()).collect()
 }

@@ -17,6 +17,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::unistd::chroot;
 
 use super::Error;
+use super::verify::verify;
 
 /// Two programs at the gateway's end of the veth.
 const CLASSIFIERS: [(&str, TcAttachType); 2] =
@@ -62,7 +63,7 @@ impl Dataplane {
             });
             loading.join()
         });
-        loaded.unwrap_or_else(|_panic| Err(Error::Thread(std::io::Error::other("it panicked"))))
+        loaded.unwrap_or_else(|_panic| Err(Error::panicked()))
     }
 
     fn load_here(config: &Config, layout: &Layout) -> Result<Self, Error> {
@@ -74,14 +75,7 @@ impl Dataplane {
             .override_global(LAYOUT, layout, true)
             .load(object)
             .map_err(Error::Load)?;
-        for (name, _) in CLASSIFIERS {
-            classifier(&mut ebpf, name)?.load().map_err(failed(name))?;
-        }
-        steer(&mut ebpf)?.load().map_err(failed(STEER))?;
-        for name in CONNECTS {
-            connect(&mut ebpf, name)?.load().map_err(failed(name))?;
-        }
-        connected(&mut ebpf)?.load().map_err(failed(CONNECTED))?;
+        verify(&mut ebpf)?;
         Ok(Self { ebpf })
     }
 
@@ -214,8 +208,8 @@ fn connected(ebpf: &mut Ebpf) -> Result<&mut SockOps, Error> {
     ebpf.program_mut(CONNECTED).ok_or(Error::Absent(CONNECTED))?.try_into().map_err(failed(CONNECTED))
 }
 
-fn failed(name: &'static str) -> impl FnOnce(aya::programs::ProgramError) -> Error {
-    move |source| Error::Program { name, source }
+pub(super) fn failed(name: &str) -> impl FnOnce(aya::programs::ProgramError) -> Error {
+    move |source| Error::Program { name: name.to_owned(), source }
 }
 
 pub(super) fn unusable(name: &'static str) -> impl FnOnce(aya::maps::MapError) -> Error {

@@ -1,15 +1,21 @@
 //! Where the running kernel keeps what leads from a thread to the path of its executable.
 
-use std::fs;
+use std::fs::{self, File};
+use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
 
 use agent_common::owner::Layout;
 
-use super::btf::Btf;
+use super::btf::{Btf, HEADER, Sections};
 
 /// The kernel's own types.
 const BTF: &str = "/sys/kernel/btf/vmlinux";
 /// Whether programs may read the kernel's memory (kernel 5.4).
 const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
+
+/// How much of types and names is read at first. What is looked for is near the beginning, and reading all would take
+/// several milliseconds: this file is given out a page at a time.
+const FIRST: (u64, u64) = (1 << 20, 1 << 17);
 
 /// The layout, read from the kernel's description of itself; [`Layout::UNKNOWN`] if it has none that is understood, or
 /// forbids to read its memory. The latter must be known beforehand: it would refuse the programs as a whole.
@@ -18,8 +24,35 @@ pub fn layout() -> Layout {
     if fs::read_to_string(LOCKDOWN).is_ok_and(|modes| modes.contains("[confidentiality]")) {
         return Layout::UNKNOWN;
     }
-    let known = fs::read(BTF).ok().and_then(|bytes| find(&Btf::parse(&bytes)?));
-    known.unwrap_or(Layout::UNKNOWN)
+    File::open(BTF).ok().and_then(|file| read(&file)).unwrap_or(Layout::UNKNOWN)
+}
+
+fn read(file: &File) -> Option<Layout> {
+    let mut header = [0; HEADER];
+    file.read_exact_at(&mut header, 0).ok()?;
+    let sections = Sections::parse(&header)?;
+    let (mut types, mut strings) = FIRST;
+    loop {
+        let (some_types, some_strings) =
+            (begin(file, &sections.types, types)?, begin(file, &sections.strings, strings)?);
+        let layout = find(&Btf::new(&some_types, &some_strings));
+        let all = types >= length(&sections.types) && strings >= length(&sections.strings);
+        if layout.is_some() || all {
+            return layout;
+        }
+        (types, strings) = (types * 4, strings * 4);
+    }
+}
+
+/// The first bytes of a section, at most as many as it has.
+fn begin(file: &File, section: &Range<u64>, limit: u64) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; usize::try_from(length(section).min(limit)).ok()?];
+    file.read_exact_at(&mut bytes, section.start).ok()?;
+    Some(bytes)
+}
+
+const fn length(section: &Range<u64>) -> u64 {
+    section.end.saturating_sub(section.start)
 }
 
 fn find(btf: &Btf<'_>) -> Option<Layout> {

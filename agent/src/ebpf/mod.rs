@@ -12,6 +12,7 @@ mod owners;
 pub mod pins;
 pub mod probe;
 pub mod snapshot;
+mod verify;
 
 use std::io;
 use std::path::PathBuf;
@@ -37,7 +38,7 @@ pub enum Error {
     #[error("cannot attach the BPF program `{name}`; `agent doctor` says what this kernel lacks")]
     Program {
         /// Its name.
-        name: &'static str,
+        name: String,
         /// Why not.
         source: aya::programs::ProgramError,
     },
@@ -81,4 +82,10 @@ pub enum Error {
         /// Why it failed.
         source: io::Error,
     },
+}
+
+impl Error {
+    fn panicked() -> Self {
+        Self::Thread(io::Error::other("it panicked"))
+    }
 }

@@ -1,6 +1,8 @@
 //! The BPF type format (BTF), read only as far as it takes to find where a field lies in a structure: one pass over the
 //! types. Format: Documentation/bpf/btf.rst of the kernel.
 
+use std::ops::Range;
+
 /// First two bytes, in the byte order of the machine.
 const MAGIC: u16 = 0xeb9f;
 /// Anonymous members that are looked into, one in another.
@@ -25,7 +27,29 @@ mod kind {
     pub(super) const LAST: u32 = ENUM64;
 }
 
-/// Types and names.
+/// Bytes of the header that are read.
+pub(super) const HEADER: usize = 24;
+
+/// Where types and names are in the whole, in bytes.
+pub(super) struct Sections {
+    pub(super) types: Range<u64>,
+    pub(super) strings: Range<u64>,
+}
+
+impl Sections {
+    /// Reads the header; `None` if this is no BTF.
+    pub(super) fn parse(header: &[u8; HEADER]) -> Option<Self> {
+        if u16::from_ne_bytes(*header.first_chunk()?) != MAGIC {
+            return None;
+        }
+        let field = |at| word(header, at).map(u64::from);
+        let begin = field(4)?;
+        let section = |offset, len| begin + offset..begin + offset + len;
+        Some(Self { types: section(field(8)?, field(12)?), strings: section(field(16)?, field(20)?) })
+    }
+}
+
+/// Types and names, as many of both as were read: each section from its beginning.
 pub(super) struct Btf<'a> {
     types: &'a [u8],
     strings: &'a [u8],
@@ -58,27 +82,20 @@ struct Member {
 }
 
 impl<'a> Btf<'a> {
-    /// Finds all types; `None` if this is no BTF, or holds a kind of type that was not known in 2025.
-    pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
-        let header = |at| word(bytes, at).and_then(|word| usize::try_from(word).ok());
-        if u16::from_ne_bytes(*bytes.first_chunk()?) != MAGIC {
-            return None;
-        }
-        let body = bytes.get(header(4)?..)?;
-        let section = |offset: usize, len: usize| body.get(offset..offset.checked_add(len)?);
-        let types = section(header(8)?, header(12)?)?;
-        let strings = section(header(16)?, header(20)?)?;
+    /// Finds the types, up to one that is cut off or of an unknown kind.
+    pub(super) fn new(types: &'a [u8], strings: &'a [u8]) -> Self {
         let mut btf = Self { types, strings, starts: Vec::with_capacity(types.len() / 20), structures: Vec::new() };
         let mut at = 0;
-        while at < types.len() {
-            let found = btf.type_at(at)?;
+        while let Some((found, end)) = btf.type_at(at).and_then(|found| Some((found, found.end()?)))
+            && end <= types.len()
+        {
             btf.starts.push(at);
             if found.kind == kind::STRUCT {
                 btf.structures.push(found);
             }
-            at = found.end()?;
+            at = end;
         }
-        Some(btf)
+        btf
     }
 
     /// Where a field lies in a structure, in bytes. `path` names a member, a member of that, and so on.

@@ -1,6 +1,6 @@
 //! The reader of BTF against types that are written here by hand.
 
-use super::Btf;
+use super::{Btf, HEADER, Sections};
 
 /// Writes BTF: types one after another, names as they come.
 #[derive(Default)]
@@ -46,17 +46,13 @@ impl Writer {
         self
     }
 
-    fn finish(self) -> Vec<u8> {
-        let (types, strings) = (u32::try_from(self.types.len()).unwrap(), u32::try_from(self.strings.len()).unwrap());
-        let mut bytes = Vec::from(0xeb9f_u16.to_ne_bytes());
-        bytes.extend([1, 0]);
-        bytes.extend([24, 0, types, types, strings].iter().flat_map(|word| word.to_ne_bytes()));
-        [bytes, self.types, self.strings].concat()
+    fn finish(self) -> (Vec<u8>, Vec<u8>) {
+        (self.types, self.strings)
     }
 }
 
 /// One type of every kind, and structures behind them.
-fn sample() -> Vec<u8> {
+fn sample() -> (Vec<u8>, Vec<u8>) {
     Writer::new()
         .plain(1, "int", 0, 4, &[0x0100_0020]) // 1
         .plain(2, "", 0, 1, &[]) // 2: pointer
@@ -81,8 +77,8 @@ fn sample() -> Vec<u8> {
 
 #[test]
 fn fields_are_found_in_structures_unions_and_behind_names() {
-    let bytes = sample();
-    let btf = Btf::parse(&bytes).unwrap();
+    let (types, strings) = sample();
+    let btf = Btf::new(&types, &strings);
     let check = |structure: &str, path: &[&str], expect: Option<u32>| {
         assert_eq!(btf.offset(structure, path), expect, "{structure} {path:?}");
     };
@@ -102,32 +98,41 @@ fn fields_are_found_in_structures_unions_and_behind_names() {
 fn an_offset_beside_a_bit_fields_size_is_read_without_it() {
     let sized = 3 << 24 | 64;
     let writer = Writer::new().plain(1, "int", 0, 4, &[0x0100_0020]);
-    let mut bytes = writer.structure(4, "bits", &[("field", 1, sized)]).finish();
+    let (mut types, strings) = writer.structure(4, "bits", &[("field", 1, sized)]).finish();
     // The second type's information word: the flag that offsets carry sizes.
-    bytes[24 + 16 + 7] |= 0x80;
-    assert_eq!(Btf::parse(&bytes).unwrap().offset("bits", &["field"]), Some(8));
+    types[16 + 7] |= 0x80;
+    assert_eq!(Btf::new(&types, &strings).offset("bits", &["field"]), Some(8));
 }
 
 #[test]
-fn what_is_broken_is_no_type_information_and_does_no_harm() {
-    let whole = sample();
-    for len in 0..whole.len() {
-        if let Some(btf) = Btf::parse(&whole[..len]) {
-            btf.offset("file", &["f_path", "dentry"]);
-        }
+fn a_header_says_where_types_and_names_are() {
+    let words = [24_u32, 8, 100, 108, 50].map(u32::to_ne_bytes).concat();
+    let magic = 0xeb9f_u16.to_ne_bytes();
+    let header: [u8; HEADER] = [&magic[..], &[1, 0], &words].concat().try_into().unwrap();
+    let sections = Sections::parse(&header).unwrap();
+    assert_eq!((sections.types, sections.strings), (32..132, 132..182));
+    let foreign: [u8; HEADER] = [&magic.map(|byte| !byte)[..], &[1, 0], &words].concat().try_into().unwrap();
+    assert!(Sections::parse(&foreign).is_none());
+}
+
+#[test]
+fn what_is_cut_off_or_broken_does_no_harm() {
+    let (types, strings) = sample();
+    let path = ["f_path", "dentry"];
+    for len in 0..types.len() {
+        // All that is looked for comes before the last member of the last structure.
+        assert_eq!(Btf::new(&types[..len], &strings).offset("file", &path), None, "{len}");
+        assert!(Btf::new(&types, &strings[..len.min(strings.len() - 1)]).offset("file", &["nothing"]).is_none());
     }
-    for at in 0..whole.len() {
-        let mut bytes = whole.clone();
-        bytes[at] ^= 0xff;
-        if let Some(btf) = Btf::parse(&bytes) {
-            btf.offset("file", &["f_path", "dentry"]);
-        }
+    for at in 0..types.len() {
+        let mut types = types.clone();
+        types[at] ^= 0xff;
+        let _anything = Btf::new(&types, &strings).offset("file", &path);
     }
-    assert!(Btf::parse(b"\x7fELF").is_none());
-    let unknown = Writer::new().plain(25, "new", 0, 0, &[]).finish();
-    assert!(Btf::parse(&unknown).is_none());
+    let (unknown, strings) = Writer::new().plain(25, "new", 0, 0, &[]).structure(4, "s", &[("a", 1, 0)]).finish();
+    assert_eq!(Btf::new(&unknown, &strings).offset("s", &["a"]), None);
     // A type that refers to itself.
     let cycle = Writer::new().plain(8, "t", 0, 1, &[]).structure(4, "s", &[("a", 1, 0), ("", 2, 0)]).finish();
-    let btf = Btf::parse(&cycle).unwrap();
+    let btf = Btf::new(&cycle.0, &cycle.1);
     assert_eq!((btf.offset("s", &["a", "b"]), btf.offset("s", &["c"])), (None, None));
 }
