@@ -59,11 +59,22 @@ impl Dataplane {
         let loaded = std::thread::scope(|scope| {
             let loading = scope.spawn(|| {
                 without_files()?;
-                Self::load_here(config, layout)
+                Self::load_as_far_as_it_goes(config, layout)
             });
             loading.join()
         });
         loaded.unwrap_or_else(|_panic| Err(Error::panicked()))
+    }
+
+    /// A kernel that does not let programs read its memory refuses those that would, and takes them without.
+    fn load_as_far_as_it_goes(config: &Config, layout: &Layout) -> Result<Self, Error> {
+        match Self::load_here(config, layout) {
+            Err(error) if *layout != Layout::UNKNOWN => {
+                tracing::warn!(%error, "connections will not name their executables");
+                Self::load_here(config, &Layout::UNKNOWN)
+            }
+            loaded => loaded,
+        }
     }
 
     fn load_here(config: &Config, layout: &Layout) -> Result<Self, Error> {

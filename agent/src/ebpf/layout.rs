@@ -18,7 +18,7 @@ const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
 const FIRST: (u64, u64) = (1 << 20, 1 << 17);
 
 /// The layout, read from the kernel's description of itself; [`Layout::UNKNOWN`] if it has none that is understood, or
-/// forbids to read its memory. The latter must be known beforehand: it would refuse the programs as a whole.
+/// forbids to read its memory.
 #[must_use]
 pub fn layout() -> Layout {
     if fs::read_to_string(LOCKDOWN).is_ok_and(|modes| modes.contains("[confidentiality]")) {
