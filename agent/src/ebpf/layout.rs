@@ -13,9 +13,9 @@ const BTF: &str = "/sys/kernel/btf/vmlinux";
 /// Whether programs may read the kernel's memory (kernel 5.4).
 const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
 
-/// How much of types and names is read at first. What is looked for is near the beginning, and reading all would take
-/// several milliseconds: this file is given out a page at a time.
-const FIRST: (u64, u64) = (1 << 20, 1 << 17);
+/// How many bytes of the types, and of the names, are read at first. What is looked for is in the first quarter of both,
+/// and reading all would take several milliseconds: this file is given out a page at a time.
+const FIRST: u64 = 1 << 20;
 
 /// The layout, read from the kernel's description of itself; [`Layout::UNKNOWN`] if it has none that is understood, or
 /// forbids to read its memory.
@@ -31,16 +31,14 @@ fn read(file: &File) -> Option<Layout> {
     let mut header = [0; HEADER];
     file.read_exact_at(&mut header, 0).ok()?;
     let sections = Sections::parse(&header)?;
-    let (mut types, mut strings) = FIRST;
+    let mut limit = FIRST;
     loop {
-        let (some_types, some_strings) =
-            (begin(file, &sections.types, types)?, begin(file, &sections.strings, strings)?);
-        let layout = find(&Btf::new(&some_types, &some_strings));
-        let all = types >= length(&sections.types) && strings >= length(&sections.strings);
-        if layout.is_some() || all {
+        let (types, strings) = (begin(file, &sections.types, limit)?, begin(file, &sections.strings, limit)?);
+        let layout = find(&Btf::new(&types, &strings));
+        if layout.is_some() || limit >= length(&sections.types).max(length(&sections.strings)) {
             return layout;
         }
-        (types, strings) = (types * 4, strings * 4);
+        limit *= 4;
     }
 }
 
