@@ -92,7 +92,7 @@ mod tests {
             (b"memfd:tool\0", 0, Some("memfd:tool"), "memfd:tool[11]"),
             (b"a.out\0deep\0cut", 0, Some("deep/a.out"), "a.out[11]"),
             (b"", 0, None, "worker 1[11]"),
-            (b"caf\xc3\xa9 \xff\0", 1, Some("/café \u{fffd}"), "café \u{fffd}[11]"),
+            (b"\xc3\xa9 \xff\0", 1, Some("/é \u{fffd}"), "é \u{fffd}[11]"),
         ] {
             let process = Process::from(&owner(path, rooted));
             assert_eq!((process.executable.as_deref(), process.label().as_str()), (executable, label));
