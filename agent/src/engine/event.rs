@@ -6,6 +6,8 @@ use std::sync::Arc;
 use agent_common::maps::Reason;
 use serde::Serialize;
 
+use super::process::Process;
+
 /// Where facts go. Cloned freely; emitting never blocks and never fails.
 pub type Events = Arc<dyn Sink>;
 
@@ -60,6 +62,8 @@ pub enum Event {
         child: SocketAddr,
         /// What the child dialled.
         orig_dst: SocketAddr,
+        /// Who dialled; none if that was no process of the session's control group.
+        process: Option<Process>,
     },
     /// A connection was reset because no flow says where it was to go, or the kernel contradicts the flow.
     FlowUnknown {

@@ -4,5 +4,6 @@
 pub mod event;
 pub mod http;
 pub mod policy;
+pub mod process;
 pub mod stats;
 pub mod wire;

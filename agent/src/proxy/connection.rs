@@ -74,7 +74,9 @@ impl Accepted {
             named: AtomicBool::new(false),
             _slot: slot,
         };
-        connection.emit(Event::ConnectionAccepted { connection: connection.id, child: self.child, orig_dst });
+        let process = proxy.flows.process(self.child, local);
+        let (id, child) = (connection.id, self.child);
+        connection.emit(Event::ConnectionAccepted { connection: id, child, orig_dst, process });
         Some((Arc::new(connection), socket))
     }
 }
