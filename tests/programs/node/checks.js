@@ -1,0 +1,25 @@
+// What the clients share: `CLIENT CHECK…` runs these checks of it, says which is right, and stops at the first that is
+// not.
+'use strict';
+const crypto = require('crypto');
+
+// A gate's name that nobody else has.
+exports.gate = () => crypto.randomUUID();
+
+exports.run = async (checks, close = () => {}) => {
+  const deadline = setTimeout(() => {
+    console.error('nothing happened for 30 s');
+    process.exit(1);
+  }, 30000);
+  try {
+    for (const name of process.argv.slice(2)) {
+      await checks[name]();
+      console.log(`${name} is right`);
+    }
+    clearTimeout(deadline);
+    close();
+  } catch (error) {
+    console.error(error);
+    process.exit(1);
+  }
+};
