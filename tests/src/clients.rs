@@ -13,6 +13,7 @@ const GRPC_JS: (&str, &str) = ("grpc-js.test", "198.51.100.31");
 const GRPCIO: (&str, &str) = ("grpcio.test", "198.51.100.32");
 
 /// A program that is started with names of checks, and says of each that it is right.
+#[derive(Clone)]
 pub struct Client(Vec<String>);
 
 impl Client {

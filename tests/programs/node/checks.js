@@ -3,6 +3,10 @@
 'use strict';
 const crypto = require('crypto');
 
+exports.ORIGIN = 'https://node.test';
+// What the server has at /blob.
+exports.BLOB = Buffer.from(Array.from({ length: 3 << 20 }, (_, at) => at % 251));
+
 // A gate's name that nobody else has.
 exports.gate = () => crypto.randomUUID();
 

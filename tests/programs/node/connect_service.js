@@ -9,12 +9,12 @@ const { Talk } = require('./schema.js');
 const talk = {
   // The message back; headers `x-…` as headers and, with `trail-` before, as trailers.
   unary(piece, context) {
+    if (piece.text === 'fail') throw new ConnectError('as asked: é', Code.FailedPrecondition, { 'x-why': 'asked' });
     for (const [name, value] of context.requestHeader) {
       if (!name.startsWith('x-')) continue;
       context.responseHeader.set(name, value);
       context.responseTrailer.set(`trail-${name}`, value);
     }
-    if (piece.text === 'fail') throw new ConnectError('as asked: é', Code.FailedPrecondition, context.responseTrailer);
     return piece;
   },
   // All texts in one; the gate is opened with the first.
