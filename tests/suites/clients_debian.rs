@@ -178,16 +178,17 @@ fn wget_with_gnutls_resumes_and_follows_links() {
     });
 }
 
-/// `git.sh VERSION PLACE FILE`: clones an empty repository, pushes the file, which is more than git sends at once, clones
-/// that again, and prints the commit that is there.
+/// `git.sh VERSION BUFFER PLACE FILE`: clones an empty repository, pushes the file, clones that again, and prints the
+/// commit that is there.
 const GIT: &str = r#"set -e
-mkdir "$2"; cd "$2"
-export GIT_TRACE_CURL=1 GIT_CONFIG_COUNT=3
+mkdir "$3"; cd "$3"
+export GIT_TRACE_CURL=1 GIT_TRACE_CURL_NO_DATA=1 GIT_CONFIG_COUNT=4
 export GIT_CONFIG_KEY_0=http.version GIT_CONFIG_VALUE_0="$1"
 export GIT_CONFIG_KEY_1=user.name GIT_CONFIG_VALUE_1=lab
 export GIT_CONFIG_KEY_2=user.email GIT_CONFIG_VALUE_2=lab@node.test
+export GIT_CONFIG_KEY_3=http.postBuffer GIT_CONFIG_VALUE_3="$2"
 git clone https://node.test/git/lab.git work
-cp "$3" work/pushed
+cp "$4" work/pushed
 git -C work add pushed
 git -C work commit --quiet --message pushed
 git -C work push origin HEAD:main
@@ -200,13 +201,15 @@ fn git_clones_and_pushes_over_http1_and_http2() {
     let lab = Lab::with_node();
     let pushed = lab.scratch.write("pushed", bytes(3 * MIB));
     lab.over_each_carrier(|session| {
-        for version in ["HTTP/1.1", "HTTP/2"] {
+        // What is larger than the buffer is sent in chunks, which Debian 12's curl does not always bring to an end over
+        // HTTP/2 (https://github.com/curl/curl/issues/10433), agent or not.
+        for (version, buffer) in [("HTTP/1.1", "1048576"), ("HTTP/2", "8388608")] {
             let place = lab.scratch.file(&version.replace('/', ""));
             fs::remove_dir_all(&place).unwrap_or_default();
             let repository = lab.scratch.file("repositories/lab.git");
             fs::remove_dir_all(&repository).unwrap_or_default();
             process::run(tools::command("git").args(["init", "--quiet", "--bare", "-b", "main", &repository])).ok();
-            let output = session.exec(&["sh", "-c", GIT, "git.sh", version, &place, &pushed]);
+            let output = session.exec(&["sh", "-c", GIT, "git.sh", version, buffer, &place, &pushed]);
             let head = process::run(tools::command("git").args(["-C", &repository, "rev-parse", "main"]));
             assert!(output.ok().ends_with(head.ok()), "{output:#?}");
             output.assert_stderr(&format!("Recv header: {version} 200"));
