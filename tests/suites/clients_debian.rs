@@ -170,26 +170,24 @@ fn wget_with_gnutls_resumes_and_follows_links() {
         let resumed = session.exec(&["wget", "-nv", "-S", "-c", "-P", &got, "https://origin.test/blob"]);
         assert_eq!(resumed.assert_stderr("206 Partial Content").status, 0, "{resumed:#?}");
         assert!(fs::read(format!("{got}/blob")).unwrap() == blob, "other bytes");
-        session.exec(&["wget", "-nv", "-r", "-nH", "-P", &got, "--force-html", "https://origin.test/index.html"]).ok();
-        for file in ["index.html", "small"] {
+        session.exec(&["wget", "-nv", "-r", "-nH", "-P", &got, "https://origin.test/index.html"]).ok();
+        for file in ["index.html", "a.html", "upload/b", "small"] {
             let (there, here) = (fs::read(format!("{www}/{file}")), fs::read(format!("{got}/{file}")));
             assert!(there.unwrap() == here.unwrap(), "{file}: other bytes");
         }
     });
 }
 
-/// `git.sh VERSION BUFFER PLACE FILE`: clones an empty repository, pushes the file, clones that again, and prints the
-/// commit that is there.
+/// `git.sh VERSION PLACE FILE`: clones a repository, pushes the file, clones again, and prints the commit that is there.
 const GIT: &str = r#"set -e
-mkdir "$3"; cd "$3"
-export GIT_TRACE_CURL=1 GIT_TRACE_CURL_NO_DATA=1 GIT_CONFIG_COUNT=4
+mkdir "$2"; cd "$2"
+export GIT_TRACE_CURL=1 GIT_TRACE_CURL_NO_DATA=1 GIT_CONFIG_COUNT=3
 export GIT_CONFIG_KEY_0=http.version GIT_CONFIG_VALUE_0="$1"
 export GIT_CONFIG_KEY_1=user.name GIT_CONFIG_VALUE_1=lab
 export GIT_CONFIG_KEY_2=user.email GIT_CONFIG_VALUE_2=lab@node.test
-export GIT_CONFIG_KEY_3=http.postBuffer GIT_CONFIG_VALUE_3="$2"
 git clone https://node.test/git/lab.git work
-cp "$4" work/pushed
-git -C work add pushed
+cp "$3" work
+git -C work add --all
 git -C work commit --quiet --message pushed
 git -C work push origin HEAD:main
 git clone --branch main https://node.test/git/lab.git clone
@@ -199,22 +197,25 @@ git -C clone rev-parse HEAD
 #[test]
 fn git_clones_and_pushes_over_http1_and_http2() {
     let lab = Lab::with_node();
-    let pushed = lab.scratch.write("pushed", bytes(3 * MIB));
+    let blob = bytes(3 * MIB);
+    // What is larger than git's buffer of 1 MiB is sent in chunks. Over HTTP/2 there is no such push: Debian 12's curl
+    // with GnuTLS stalls in the middle of it if the other end reads more slowly than it writes, agent or not.
+    let pushes = [("HTTP/1.1", "large", &blob[..]), ("HTTP/2", "small", &blob[..30_000])];
     lab.over_each_carrier(|session| {
-        // What is larger than the buffer is sent in chunks, which Debian 12's curl does not always bring to an end over
-        // HTTP/2 (https://github.com/curl/curl/issues/10433), agent or not.
-        for (version, buffer) in [("HTTP/1.1", "1048576"), ("HTTP/2", "8388608")] {
-            let place = lab.scratch.file(&version.replace('/', ""));
+        let repository = lab.scratch.file("repositories/lab.git");
+        fs::remove_dir_all(&repository).unwrap_or_default();
+        process::run(tools::command("git").args(["init", "--quiet", "--bare", "-b", "main", &repository])).ok();
+        for (version, name, content) in pushes {
+            let place = lab.scratch.file(&format!("with-{name}"));
             fs::remove_dir_all(&place).unwrap_or_default();
-            let repository = lab.scratch.file("repositories/lab.git");
-            fs::remove_dir_all(&repository).unwrap_or_default();
-            process::run(tools::command("git").args(["init", "--quiet", "--bare", "-b", "main", &repository])).ok();
-            let output = session.exec(&["sh", "-c", GIT, "git.sh", version, buffer, &place, &pushed]);
+            let file = lab.scratch.write(name, content);
+            let output = session.exec(&["sh", "-c", GIT, "git.sh", version, &place, &file]);
             let head = process::run(tools::command("git").args(["-C", &repository, "rev-parse", "main"]));
             assert!(output.ok().ends_with(head.ok()), "{output:#?}");
             output.assert_stderr(&format!("Recv header: {version} 200"));
-            let cloned = fs::read(format!("{place}/clone/pushed")).unwrap();
-            assert!(cloned == fs::read(&pushed).unwrap(), "other bytes");
+            for (name, content) in [("large", &blob[..]), (name, content)] {
+                assert!(fs::read(format!("{place}/clone/{name}")).unwrap() == content, "{name}: other bytes");
+            }
         }
     });
 }

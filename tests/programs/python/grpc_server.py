@@ -58,8 +58,8 @@ async def converse(requests, context):
 async def hang(request, context):
     """Never ends by itself; the gate is opened when the client has given up."""
     deadline = "none" if context.time_remaining() is None else "some"
-    await context.send_initial_metadata((("x-deadline", deadline),))
     try:
+        await context.send_initial_metadata((("x-deadline", deadline),))
         await asyncio.Event().wait()
     finally:
         open_gate(value(context, "gate"), b"cancelled")

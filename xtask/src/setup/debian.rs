@@ -45,10 +45,10 @@ pub(crate) fn runtime() -> Vec<Package> {
         "util-linux",
         "wget",
         "python3",
-        "chromium",
     ];
     let mut packages: Vec<Package> = plain.into_iter().map(Package::new).collect();
     packages.push(Package::unless("python3-venv", python_makes_environments));
+    packages.push(Package::unless("chromium", || find("chromium").is_some()));
     packages.push(Package::unless("nodejs", || find("node").is_some()));
     packages.push(Package::unless("npm", || find("npm").is_some()));
     // Java's compiler comes along: the suites run sources.
