@@ -24,6 +24,11 @@ fn early_hints_arrive_over_http2() {
 }
 
 #[test]
+fn resets_keep_their_codes_both_ways() {
+    check(&Client::node("http2_client.js"), &["resets_keep_their_codes"]);
+}
+
+#[test]
 fn a_websocket_talks_over_http2() {
     check(&Client::node("http2_client.js"), &["a_websocket_talks"]);
 }

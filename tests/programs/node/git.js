@@ -1,22 +1,18 @@
 // git-http-backend(1) behind HTTP, as a CGI program (RFC 3875).
 'use strict';
 const { spawn } = require('child_process');
-const { once } = require('events');
 
 exports.answer = (request, response, repositories, pathname, query) => {
   const backend = spawn('git', ['http-backend'], { env: environment(request, repositories, pathname, query) });
   backend.stderr.pipe(process.stderr);
   backend.stdin.on('error', () => {});
   request.pipe(backend.stdin);
-  // Debian 12's curl may not send the rest once an answer has begun (https://github.com/curl/curl/issues/10433).
-  const received = once(request, 'end');
   let head = Buffer.alloc(0);
-  backend.stdout.on('data', async function collect(piece) {
+  backend.stdout.on('data', function collect(piece) {
     head = Buffer.concat([head, piece]);
     const end = head.indexOf('\r\n\r\n');
     if (end < 0) return;
-    backend.stdout.off('data', collect).pause();
-    await received;
+    backend.stdout.off('data', collect);
     respond(response, head.subarray(0, end).toString());
     response.write(head.subarray(end + 4));
     backend.stdout.pipe(response);

@@ -72,6 +72,25 @@ async function earlyHints() {
   assert.deepStrictEqual(hints, [[103, '</style.css>; rel=preload; as=style']]);
 }
 
+// Either end's code reaches the other, and the connection goes on. The last code is nobody's.
+async function resets() {
+  for (const code of [http2.constants.NGHTTP2_ENHANCE_YOUR_CALM, http2.constants.NGHTTP2_REFUSED_STREAM, 0x1234]) {
+    const name = gate();
+    const theirs = session.request({ ':path': `/reset?gate=${name}&code=${code}` });
+    const closed = new Promise((resolve) => theirs.on('error', () => {}).on('close', resolve));
+    await once(theirs, 'data');
+    await ask(`/open?gate=${name}`);
+    await closed;
+    assert.strictEqual(theirs.rstCode, code);
+    const held = gate();
+    const ours = session.request({ ':path': `/held?gate=${held}` });
+    ours.on('error', () => {});
+    await once(ours, 'data');
+    ours.close(code);
+    assert.strictEqual(await ask(`/wait?gate=${held}`), String(code));
+  }
+}
+
 // RFC 8441: the server's settings say that it takes WebSockets, and it does.
 async function websocket() {
   if (!session.remoteSettings.enableConnectProtocol) await once(session, 'remoteSettings');
@@ -100,5 +119,6 @@ run({
   both_stream: bothStream,
   trailers_arrive: trailers,
   early_hints_arrive: earlyHints,
+  resets_keep_their_codes: resets,
   a_websocket_talks: websocket,
 }, () => session.close());

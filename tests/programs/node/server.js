@@ -65,6 +65,17 @@ const routes = {
     await gates.opened(query.get('gate'));
     response.end('id: 2\nevent: named\ndata: two\ndata: lines\n\n');
   },
+  // HTTP/2 alone: half an answer, then a reset with this code.
+  '/reset': async (request, response, query) => {
+    response.write('half');
+    await gates.opened(query.get('gate'));
+    response.stream.close(Number(query.get('code')));
+  },
+  // HTTP/2 alone: half an answer; the gate is opened with the code of the client's reset.
+  '/held': (request, response, query) => {
+    response.write('half');
+    response.stream.on('close', () => gates.open(query.get('gate'), String(response.stream.rstCode)));
+  },
   '/page.html': (request, response) => file(response, 'page.html', 'text/html; charset=utf-8'),
   '/page.js': (request, response) => file(response, 'page.js', 'text/javascript'),
 };
