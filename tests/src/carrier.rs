@@ -12,7 +12,7 @@ pub struct Carrier {
 }
 
 /// Every carrier that the agent has.
-pub const CARRIERS: [Carrier; 1] = [Carrier { name: "terminate", options: &[] }];
+pub const CARRIERS: &[Carrier] = &[Carrier { name: "terminate", options: &[] }];
 
 impl Lab {
     /// Runs a test once for each carrier, in a session of its own.
@@ -20,7 +20,7 @@ impl Lab {
     /// # Panics
     /// If the test does; which carrier it was is then on standard error.
     pub fn over_each_carrier(&self, test: impl Fn(&Session<'_>)) {
-        for carrier in &CARRIERS {
+        for carrier in CARRIERS {
             let named = Named(carrier);
             let session = self.agent().args(carrier.options).up();
             test(&session);
