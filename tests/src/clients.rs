@@ -23,7 +23,9 @@ impl Client {
     /// If the virtual environment is not there.
     #[must_use]
     pub fn python(program: &str) -> Self {
-        Self(vec![installed("python/bin/python"), tools::program(&format!("python/{program}"))])
+        // It would leave compiled modules beside the sources.
+        let no_bytecode = "-B".to_owned();
+        Self(vec![installed("python/bin/python"), no_bytecode, tools::program(&format!("python/{program}"))])
     }
 
     /// A program of `programs/node/`.
