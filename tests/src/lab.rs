@@ -83,19 +83,19 @@ impl Lab {
 
     /// Starts a server of `programs/` in inet and waits until it is ready.
     pub fn python(&mut self, program: &str, args: &[&str]) {
-        let program = tools::program(program);
-        self.serve(PYTHON, &[&[program.as_str()], args].concat());
+        self.serve(&[&[PYTHON, &tools::program(program)], args].concat());
     }
 
-    /// Starts a server in inet and waits until it says that it is ready.
-    pub fn serve(&mut self, program: &str, args: &[&str]) {
-        self.servers.push(Process::spawn_ready(self.inet.command(program).args(args)));
+    /// Starts a server in inet and waits until it is ready.
+    pub fn serve(&mut self, argv: &[&str]) {
+        let mut command = self.inet.command(argv[0]);
+        self.servers.push(Process::spawn_ready(command.args(&argv[1..])));
     }
 
     /// Starts `programs/origin.js` for `stream.test` on port 443 of every address; not beside nginx.
     pub fn node_origin(&mut self) {
         let (cert, key) = self.authority.issue(&self.scratch, "stream.test", "DNS:stream.test");
-        self.serve("node", &[&tools::program("origin.js"), &cert, &key]);
+        self.serve(&["node", &tools::program("origin.js"), &cert, &key]);
     }
 
     /// The agent on this lab's host, told of the lab's resolver and authority.

@@ -17,8 +17,9 @@ use crate::wait::eventually;
 pub fn start(netns: &Netns, scratch: &Scratch, authority: &Authority, names: &[&str]) -> Process {
     let dir = scratch.file("nginx");
     fs::create_dir(&dir).unwrap();
+    // Without a master there is no worker that would survive the end of the process that we hold.
     let mut conf = format!(
-        "daemon off; user root; worker_processes 1; pid {dir}/pid; error_log {dir}/error.log;\n\
+        "daemon off; master_process off; user root; pid {dir}/pid; error_log {dir}/error.log;\n\
          worker_rlimit_nofile 8192; events {{ worker_connections 4096; }}\n\
          http {{ access_log off; client_max_body_size 0; keepalive_requests 1000000; sendfile on; default_type text/plain;\n"
     );

@@ -8,7 +8,7 @@ use std::sync::Once;
 /// what a developer's shell puts before them.
 pub const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin";
 
-const NEEDED: [&str; 20] = [
+const NEEDED: [&str; 22] = [
     "nginx",
     "curl",
     "nghttp",
@@ -22,6 +22,8 @@ const NEEDED: [&str; 20] = [
     "setpriv",
     "node",
     "java",
+    "javac",
+    "chromium",
     "ping",
     "sha256sum",
     "python3",

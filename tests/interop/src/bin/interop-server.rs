@@ -1,5 +1,5 @@
-//! The server of gRPC's interoperability tests: `interop-server CERT KEY`, on port 443 of every address, gRPC and
-//! gRPC-Web.
+//! The server of gRPC's interoperability tests: `interop-server CERT KEY`, on ports 443 and 80 of every address, gRPC
+//! and gRPC-Web.
 
 #![allow(
     clippy::print_stdout,
@@ -8,6 +8,7 @@
 )]
 
 use std::convert::Infallible;
+use std::net::Ipv6Addr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -17,6 +18,7 @@ use interop::{
     StreamingOutputCallRequest, StreamingOutputCallResponse, zeros,
 };
 use prost::Message;
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::body::Body;
@@ -24,6 +26,7 @@ use tonic::codec::CompressionEncoding;
 use tonic::codec::EnabledCompressionEncodings;
 use tonic::metadata::MetadataMap;
 use tonic::server::{Grpc, NamedService};
+use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
@@ -35,18 +38,20 @@ type Answer = http::Response<Body>;
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let [cert, key] = &std::env::args().skip(1).collect::<Vec<_>>()[..] else { panic!("CERT KEY") };
     let identity = Identity::from_pem(std::fs::read(cert)?, std::fs::read(key)?);
-    let listener = std::net::TcpListener::bind("[::]:443")?;
-    listener.set_nonblocking(true)?;
-    let incoming = tonic::transport::server::TcpIncoming::from(tokio::net::TcpListener::from_std(listener)?);
+    let (secure, plain) = (listen(443).await?, listen(80).await?);
     println!("ready");
-    Server::builder()
-        .tls_config(ServerTlsConfig::new().identity(identity))?
-        .accept_http1(true)
-        .layer(tonic_web::GrpcWebLayer::new())
-        .add_service(TestService)
-        .serve_with_incoming(incoming)
-        .await?;
+    let web = || Server::builder().accept_http1(true).layer(tonic_web::GrpcWebLayer::new());
+    let secured = web().tls_config(ServerTlsConfig::new().identity(identity))?.add_service(TestService);
+    tokio::try_join!(
+        secured.serve_with_incoming(secure),
+        // tonic's TLS offers HTTP/2 only; gRPC-Web is spoken over HTTP/1.1 too.
+        web().add_service(TestService).serve_with_incoming(plain),
+    )?;
     Ok(())
+}
+
+async fn listen(port: u16) -> std::io::Result<TcpIncoming> {
+    Ok(TcpIncoming::from(TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await?))
 }
 
 /// `grpc.testing.TestService`.

@@ -62,7 +62,7 @@ fn node(carrier: &str) {
     lab.serve_dns();
     let program = tools::program("latency.js");
     let (cert, key) = lab.authority.issue(&lab.scratch, "stream.test", "DNS:stream.test");
-    lab.serve("node", &[&program, "serve", &cert, &key]);
+    lab.serve(&["node", &program, "serve", &cert, &key]);
     let session = lab.agent().args(&["--carrier", carrier]).up();
     for (what, kind) in [("server-sent event, one way", "sse"), ("WebSocket message and echo", "websocket")] {
         let ca = format!("NODE_EXTRA_CA_CERTS={}", lab.authority.cert);

@@ -114,8 +114,10 @@ async fn forward(
     };
     match &cut {
         Some(Cut { side: Side::Downstream, reason, .. }) => upload.send_reset(*reason),
+        // After a whole response h2 says by itself that no more of the request is wanted, and behind what is still to
+        // be written; a reset of ours would take the place of that.
+        Some(Cut { reason: Reason::NO_ERROR, .. }) | None => {}
         Some(Cut { reason, .. }) => respond.send_reset(*reason),
-        None => {}
     }
     if ends || cut.is_none() {
         sent.end();
