@@ -29,6 +29,13 @@ impl Lab {
             drop(named);
         }
     }
+
+    /// Runs a test over the verbatim carrier alone: docs/fidelity.md says why the other cannot.
+    pub fn over_verbatim(&self, test: impl Fn(&Session<'_>)) {
+        let session = self.agent().args(CARRIERS[0].options).up();
+        test(&session);
+        session.down();
+    }
 }
 
 /// Says which carrier it was when a test panics.

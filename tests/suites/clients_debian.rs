@@ -91,26 +91,26 @@ fn curl_uploads_after_being_told_to_continue() {
 #[test]
 fn curl_shows_trailers_over_http1_and_http2() {
     let lab = Lab::with_node();
-    lab.over_each_carrier(|session| {
-        for (option, _) in VERSIONS {
-            let output = curl(session, &[option, "-i", "https://node.test/trailers"]);
-            assert!(output.ok().replace('\r', "").ends_with("\n\nbody\nx-sum: abc\n"), "{output:#?}");
-        }
-    });
+    let check = |session: &Session<'_>, option| {
+        let output = curl(session, &[option, "-i", "https://node.test/trailers"]);
+        assert!(output.ok().replace('\r', "").ends_with("\n\nbody\nx-sum: abc\n"), "{output:#?}");
+    };
+    lab.over_verbatim(|session| check(session, "--http1.1"));
+    lab.over_each_carrier(|session| check(session, "--http2"));
 }
 
 #[test]
 fn curl_shows_early_hints_over_http1_and_http2() {
     let lab = Lab::with_node();
-    lab.over_each_carrier(|session| {
-        for (option, version) in VERSIONS {
-            let output = curl(session, &[option, "-i", "https://node.test/early"]);
-            let text = output.ok().to_lowercase().replace('\r', "");
-            let hints = format!("http/{version} 103");
-            assert!(text.starts_with(&hints) && text.contains("\nlink: </style.css>"), "{output:#?}");
-            assert!(text.contains(&format!("\n\nhttp/{version} 200")) && text.ends_with("\n\nlate\n"), "{output:#?}");
-        }
-    });
+    let check = |session: &Session<'_>, option, version| {
+        let output = curl(session, &[option, "-i", "https://node.test/early"]);
+        let text = output.ok().to_lowercase().replace('\r', "");
+        let hints = format!("http/{version} 103");
+        assert!(text.starts_with(&hints) && text.contains("\nlink: </style.css>"), "{output:#?}");
+        assert!(text.contains(&format!("\n\nhttp/{version} 200")) && text.ends_with("\n\nlate\n"), "{output:#?}");
+    };
+    lab.over_verbatim(|session| check(session, "--http1.1", "1.1"));
+    lab.over_each_carrier(|session| check(session, "--http2", "2"));
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn nghttp_downloads_and_uploads() {
 #[test]
 fn nghttp_sees_the_settings_of_the_server() {
     let lab = Lab::new();
-    lab.over_each_carrier(|session| {
+    lab.over_verbatim(|session| {
         // What nginx sends unless it is told otherwise.
         let output = session.exec(&["nghttp", "-nv", "https://origin.test/hello"]);
         output.assert_stdout(":status: 200").assert_stdout("SETTINGS_MAX_CONCURRENT_STREAMS(0x03):128]");

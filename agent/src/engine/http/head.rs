@@ -177,7 +177,8 @@ fn regular(fields: &[Field]) -> Result<(), Invalid> {
         if field.name.contains(&b':') {
             return Err(Invalid("a pseudo-header after other fields, or a colon in a name"));
         }
-        if field.value.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n')) {
+        // gRPC sends binary metadata as it is where both ends have agreed to that (SETTINGS 0xfe03).
+        if !field.name.ends_with(b"-bin") && field.value.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n')) {
             return Err(Invalid("a line end or NUL in a field value"));
         }
         let te = field.name == "te" && !field.value.eq_ignore_ascii_case(b"trailers");

@@ -114,9 +114,9 @@ async fn forward(
     };
     match &cut {
         Some(Cut { side: Side::Downstream, reason, .. }) => upload.send_reset(*reason),
-        // After a whole response h2 says by itself that no more of the request is wanted, and behind what is still to
-        // be written; a reset of ours would take the place of that.
-        Some(Cut { reason: Reason::NO_ERROR, .. }) | None => {}
+        // With these codes h2 resets by itself what is let go of, behind what is still to be written; a reset of ours
+        // would take the place of that.
+        Some(Cut { reason: Reason::NO_ERROR | Reason::CANCEL, .. }) | None => {}
         Some(Cut { reason, .. }) => respond.send_reset(*reason),
     }
     if ends || cut.is_none() {
