@@ -249,20 +249,26 @@ impl Pump<'_> {
 
     /// Closes both sides, each as the other did: an end that one did not announce is not announced to the other.
     async fn close(mut self) {
+        let (first, second) = if self.child.source == Source::Open {
+            (&mut self.child, &mut self.server)
+        } else {
+            (&mut self.server, &mut self.child)
+        };
         let closed = async {
-            let (first, second) = if self.child.source == Source::Open {
-                (&mut self.child, &mut self.server)
-            } else {
-                (&mut self.server, &mut self.child)
-            };
-            if second.source != Source::Cut {
-                first.end().await?;
+            match second.source {
+                Source::Cut => Ok(()),
+                Source::Ended => {
+                    first.end().await?;
+                    first.discard().await?;
+                    if first.source == Source::Cut { Ok(()) } else { second.end().await }
+                }
+                // Neither did: the end is ours.
+                Source::Open => {
+                    first.end().await?;
+                    second.end().await?;
+                    first.discard().await
+                }
             }
-            first.discard().await?;
-            if first.source != Source::Cut {
-                second.end().await?;
-            }
-            io::Result::Ok(())
         };
         match timeout(LINGER, closed).await {
             Ok(Ok(())) => {}

@@ -124,3 +124,45 @@ impl<P: Passage> Play<P> {
         self.out.downstream.split().to_vec()
     }
 }
+
+/// Plays `child` and `server` many times with bytes changed, lost or repeated at random: whatever comes, it is passed,
+/// refused or waited for, and every exchange that began is reported to have ended.
+pub(super) fn survives<P: Passage>(new: impl Fn(Arc<Book>) -> P, child: &[u8], server: &[u8]) {
+    let mut dice = Dice(1);
+    for _ in 0..2_000 {
+        let book = Book::new(Mode::Observe);
+        let mut play = Play::new(new(book.clone()), book, 1 + dice.below(64));
+        play.child(&dice.spoil(child));
+        play.server(&dice.spoil(server));
+        if dice.below(2) == 0 {
+            play.end(Direction::Response);
+        }
+        drop(play.passage);
+        let begun = |event: &&Event| matches!(event, Event::ExchangeStarted { .. });
+        assert_eq!(play.book.events().iter().filter(begun).count(), play.book.ends().len());
+    }
+}
+
+/// A linear congruential generator: the same throws in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, most: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % most
+    }
+
+    fn spoil(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut bytes = bytes.to_vec();
+        for _ in 0..self.below(6) {
+            let at = self.below(bytes.len());
+            match self.below(4) {
+                0 => bytes[at] = self.below(256) as u8,
+                1 => bytes[at] ^= 1 << self.below(8),
+                2 => bytes.truncate(at.max(1)),
+                _ => bytes.extend_from_within(at..),
+            }
+        }
+        bytes
+    }
+}

@@ -3,7 +3,7 @@
 use super::*;
 use crate::engine::event::Event;
 use crate::engine::http::Field;
-use crate::engine::http::verbatim::playbook::{Book, Play, origin};
+use crate::engine::http::verbatim::playbook::{Book, Play, origin, survives};
 use crate::engine::policy::Mode;
 use crate::engine::wire::h2::{ACK, END_HEADERS, END_STREAM, Frame, PADDED, PREFACE, PRIORITY};
 use crate::engine::wire::hpack;
@@ -361,4 +361,27 @@ fn a_server_that_leaves_fails_what_is_open() {
         assert_eq!(ends[0], (Some(200), None));
         assert_eq!(ends[1].1.as_deref(), Some("upstream closed the connection"));
     }
+}
+
+#[test]
+fn whatever_comes_is_passed_refused_or_waited_for() {
+    let child = [
+        PREFACE.to_vec(),
+        frame(Kind::Settings, 0, 0, &[0, 4, 0, 1, 0, 0]),
+        get(1, END_STREAM, true),
+        post(3),
+        frame(Kind::Data, PADDED, 3, b"\x02abc\0\0"),
+        room(0, 10),
+        data(3, END_STREAM, 9),
+        frame(Kind::RstStream, 0, 1, &8_u32.to_be_bytes()),
+    ];
+    let server = [
+        frame(Kind::Settings, 0, 0, &[0, 1, 0, 0, 0, 0]),
+        frame(Kind::Settings, ACK, 0, &[]),
+        ok(1, 0),
+        data(1, END_STREAM, 7),
+        ok(3, END_STREAM),
+        frame(Kind::GoAway, 0, 0, &[0; 8]),
+    ];
+    survives(|book| Http2::new(book, ConnectionId(1), origin()), &child.concat(), &server.concat());
 }
