@@ -7,6 +7,7 @@
 
 pub mod decide;
 pub mod maps;
+pub mod owner;
 pub mod packet;
 #[cfg(feature = "user")]
 mod pod;

@@ -3,6 +3,7 @@
 use aya::Pod;
 
 use crate::maps::{Blocked, BlockedKey, Config, Count, Event, Flow, FlowKey, Name};
+use crate::owner::{Layout, Owner};
 
 macro_rules! pod {
     ($($type:ty),*) => { $(
@@ -13,4 +14,4 @@ macro_rules! pod {
     )* };
 }
 
-pod!(Blocked, BlockedKey, Config, Count, Event, Flow, FlowKey, Name);
+pod!(Blocked, BlockedKey, Config, Count, Event, Flow, FlowKey, Layout, Name, Owner);

@@ -1,8 +1,11 @@
-//! The kernel half: three programs on the gateway's end of the veth and on the gateway's namespace.
+//! The kernel half: three programs on the gateway's end of the veth and on the gateway's namespace, and three on the
+//! session's control group.
 //!
 //! - `client_in` (tc ingress) decides about each packet the child sent, records connections, counts.
 //! - `client_out` (tc egress) counts what goes to the child and follows the end of connections.
 //! - `steer` (sk_lookup) hands each recorded connection to its listener.
+//! - `connect4` and `connect6` (cgroup/connect4, cgroup/connect6) note at a socket which process connects it.
+//! - `connected` (sock_ops) gives that note to the connection, once its port is known and before its SYN leaves.
 //!
 //! There is no policy here: the programs look up, drop, count and report. The decision itself is
 //! [`agent_common::decide`].
@@ -13,20 +16,23 @@
 #![expect(internal_features, reason = "atomic addition on map values: see `maps::add`")]
 #![expect(clippy::needless_pass_by_value, reason = "the programs' macros hand the context over by value")]
 
+mod kernel;
 mod maps;
+mod owner;
 mod packet;
 mod report;
+mod socket;
 mod steer;
 mod track;
 
 use agent_common::decide::{Action, decide};
-use agent_common::maps::{Counter, Reason};
+use agent_common::maps::{Counter, Reason, TCP};
 use agent_common::packet::{Direction, Headers, parse};
 use aya_ebpf::bindings::{TC_ACT_OK, TC_ACT_SHOT};
-use aya_ebpf::macros::{classifier, sk_lookup};
-use aya_ebpf::programs::{SkLookupContext, TcContext};
+use aya_ebpf::macros::{cgroup_sock_addr, classifier, sk_lookup, sock_ops};
+use aya_ebpf::programs::{SkLookupContext, SockAddrContext, SockOpsContext, TcContext};
 
-use crate::maps::{PolicyMaps, config, count};
+use crate::maps::{PolicyMaps, config, count, remove_owner};
 use crate::packet::Frame;
 
 /// Everything the child sends passes here first.
@@ -42,7 +48,13 @@ fn client_in(ctx: TcContext) -> i32 {
     };
     match action {
         Action::Continue => track::follow(&headers, Direction::Out, size),
-        Action::Answer(reason) | Action::Drop(reason) => report::refused(&ctx, reason, &headers, size),
+        Action::Answer(reason) | Action::Drop(reason) => {
+            // Without a flow, nobody will ask; a program that tries again and again must not fill the map.
+            if headers.key.protocol == TCP && matches!(action, Action::Answer(_)) {
+                remove_owner(&headers.key);
+            }
+            report::refused(&ctx, reason, &headers, size);
+        }
         Action::Open(_) | Action::Dns => {}
     }
     match action {
@@ -72,6 +84,31 @@ fn client_out(ctx: TcContext) -> i32 {
 #[sk_lookup]
 fn steer(ctx: SkLookupContext) -> u32 {
     steer::steer(&ctx)
+}
+
+/// What programs on connect(2) return to let it go on. They refuse nothing.
+const PROCEED: i32 = 1;
+
+/// Every connect(2) of an IPv4 socket in the session passes here first.
+#[cgroup_sock_addr(connect4)]
+fn connect4(ctx: SockAddrContext) -> i32 {
+    owner::note(&ctx);
+    PROCEED
+}
+
+/// Every connect(2) of an IPv6 socket in the session passes here first, to IPv4-mapped addresses as well.
+#[cgroup_sock_addr(connect6)]
+fn connect6(ctx: SockAddrContext) -> i32 {
+    owner::note(&ctx);
+    PROCEED
+}
+
+/// Runs for each TCP socket of the session, among others when it is about to send its SYN. On other occasions its
+/// answer would set parameters of the connection; one leaves all of them as they are.
+#[sock_ops]
+fn connected(ctx: SockOpsContext) -> u32 {
+    owner::join(&ctx);
+    1
 }
 
 #[cfg(not(test))]

@@ -7,6 +7,7 @@ use agent_common::maps::{
     Address, Blocked, BlockedKey, Config, Count, Counter, EVENTS_BYTES, Event, EventKind, FIN_FROM_CHILD, FIN_TO_CHILD,
     Flow, FlowKey, IPV4, Listener, MAX_BLOCKED, MAX_CIDRS, MAX_FLOWS, Name, PortAction, State, Totals,
 };
+use agent_common::owner::{Layout, Owner};
 use agent_common::packet::Direction;
 use aya_ebpf::Global;
 use aya_ebpf::bindings::{BPF_F_NO_PREALLOC, BPF_NOEXIST};
@@ -21,6 +22,9 @@ use crate::packet::Size;
 #[unsafe(no_mangle)]
 #[expect(unsafe_code, reason = "the loader finds the global by its symbol")]
 static CONFIG: Global<Config> = Global::new(Config::UNSET);
+#[unsafe(no_mangle)]
+#[expect(unsafe_code, reason = "the loader finds the global by its symbol")]
+static LAYOUT: Global<Layout> = Global::new(Layout::UNKNOWN);
 
 // Not LRU: a live flow is never evicted, a full table refuses the next one. Not preallocated: most sessions have few.
 #[map]
@@ -28,6 +32,8 @@ static FLOWS: HashMap<FlowKey, Flow> = HashMap::with_max_entries(MAX_FLOWS, BPF_
 // Written by user space only; declared here so that it is created and pinned with the others.
 #[map]
 static NAMES: HashMap<FlowKey, Name> = HashMap::with_max_entries(MAX_FLOWS, BPF_F_NO_PREALLOC);
+#[map]
+static OWNERS: HashMap<FlowKey, Owner> = HashMap::with_max_entries(MAX_FLOWS, BPF_F_NO_PREALLOC);
 #[map]
 static BLOCKED: LruHashMap<BlockedKey, Blocked> = LruHashMap::with_max_entries(MAX_BLOCKED, 0);
 #[map]
@@ -52,6 +58,18 @@ pub(crate) fn config() -> &'static Config {
     #[expect(unsafe_code, reason = "`Global` only offers a copy")]
     unsafe {
         &*config
+    }
+}
+
+/// Where the running kernel keeps what leads to an executable's path. The verifier knows the values: what they rule out
+/// it does not judge, and the kernel does not run.
+#[inline(always)]
+pub(crate) fn layout() -> &'static Layout {
+    let layout = core::hint::black_box(&raw const LAYOUT).cast::<Layout>();
+    // SAFETY: as in `config`.
+    #[expect(unsafe_code, reason = "`Global` only offers a copy")]
+    unsafe {
+        &*layout
     }
 }
 
@@ -103,6 +121,35 @@ impl Policy for PolicyMaps {
 #[inline(always)]
 pub(crate) fn insert_flow(key: &FlowKey, flow: &Flow) -> Result<(), i32> {
     FLOWS.insert(key, flow, 0)
+}
+
+/// Records who opened a connection, or replaces who opened an earlier one on the same ports.
+///
+/// # Errors
+/// If there is no room.
+#[inline(always)]
+pub(crate) fn insert_owner(key: &FlowKey, owner: &Owner) -> Result<(), i32> {
+    OWNERS.insert(key, owner, 0)
+}
+
+/// Takes the owner for the flow that is being opened. If an earlier flow had it, then who opens this one was not seen:
+/// a process from outside the session's control group, on a port that one from inside has used.
+#[inline(always)]
+pub(crate) fn claim_owner(key: &FlowKey) {
+    let Some(owner) = OWNERS.get_ptr_mut(key) else { return };
+    // SAFETY: the pointer came from a successful lookup in this run, so the entry is alive (RCU).
+    #[expect(unsafe_code, reason = "map values are reached through pointers")]
+    let claimed = unsafe { core::mem::replace(&mut (*owner).claimed, 1) };
+    if claimed != 0 {
+        remove_owner(key);
+    }
+}
+
+/// Forgets who opened a connection that is refused.
+#[inline(always)]
+pub(crate) fn remove_owner(key: &FlowKey) {
+    // A connection from outside the session's control group has none.
+    let _absent: bool = OWNERS.remove(key).is_err();
 }
 
 /// The entry of a flow, shared with the programs on other CPUs.

@@ -3,7 +3,7 @@
 use agent_common::maps::{Counter, EventKind, FIN_FROM_CHILD, FIN_TO_CHILD, Flow, State, Verdict};
 use agent_common::packet::{ACK, Direction, FIN, Headers, RST, SYN};
 
-use crate::maps::{LiveFlow, count, emit, flow, insert_flow, now};
+use crate::maps::{LiveFlow, claim_owner, count, emit, flow, insert_flow, now};
 use crate::packet::Size;
 
 /// Records the connection that a SYN opens; false if there is no room. A SYN that was sent again, or on a connection in
@@ -17,6 +17,7 @@ pub(crate) fn open(headers: &Headers, verdict: Verdict, size: Size) -> bool {
         live.add(Direction::Out, size);
         return true;
     }
+    claim_owner(key);
     let now = now();
     let opened = Flow {
         orig_dst: key.dst,

@@ -83,17 +83,19 @@ impl Lab {
 
     /// Starts a server of `programs/` in inet and waits until it is ready.
     pub fn python(&mut self, program: &str, args: &[&str]) {
-        let mut command = self.inet.command(PYTHON);
-        command.arg(tools::program(program)).args(args);
-        self.servers.push(Process::spawn_ready(&mut command));
+        self.serve(&[&[PYTHON, &tools::program(program)], args].concat());
+    }
+
+    /// Starts a server in inet and waits until it is ready.
+    pub fn serve(&mut self, argv: &[&str]) {
+        let mut command = self.inet.command(argv[0]);
+        self.servers.push(Process::spawn_ready(command.args(&argv[1..])));
     }
 
     /// Starts `programs/origin.js` for `stream.test` on port 443 of every address; not beside nginx.
     pub fn node_origin(&mut self) {
         let (cert, key) = self.authority.issue(&self.scratch, "stream.test", "DNS:stream.test");
-        let mut command = self.inet.command("node");
-        command.args([&tools::program("origin.js"), &cert, &key]);
-        self.servers.push(Process::spawn_ready(&mut command));
+        self.serve(&["node", &tools::program("origin.js"), &cert, &key]);
     }
 
     /// Starts the servers of `programs/tls_servers.py`.

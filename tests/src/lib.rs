@@ -14,7 +14,9 @@
 
 pub mod agent;
 pub mod capture;
+pub mod carrier;
 pub mod certificates;
+pub mod clients;
 pub mod frames;
 pub mod host_state;
 pub mod lab;

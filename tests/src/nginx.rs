@@ -11,13 +11,15 @@ use crate::scratch::Scratch;
 use crate::wait::eventually;
 
 /// Starts nginx for these names, all on the same addresses, each with a certificate and files of its own:
-/// `/` is the directory `www-NAME`, `/addr` says how the request arrived, `/upload/` takes PUT.
+/// `/` is the directory `www-NAME`, `/addr` says how the request arrived, `/upload/` takes PUT, `/grpc` answers POST with
+/// the file `grpc.bin` and a trailer, as a unary call is answered.
 #[must_use]
 pub fn start(netns: &Netns, scratch: &Scratch, authority: &Authority, names: &[&str]) -> Process {
     let dir = scratch.file("nginx");
     fs::create_dir(&dir).unwrap();
+    // Without a master there is no worker that would survive the end of the process that we hold.
     let mut conf = format!(
-        "daemon off; user root; worker_processes 1; pid {dir}/pid; error_log {dir}/error.log;\n\
+        "daemon off; master_process off; user root; pid {dir}/pid; error_log {dir}/error.log;\n\
          worker_rlimit_nofile 8192; events {{ worker_connections 4096; }}\n\
          http {{ access_log off; client_max_body_size 0; keepalive_requests 1000000; sendfile on; default_type text/plain;\n"
     );
@@ -54,6 +56,8 @@ fn server(scratch: &Scratch, authority: &Authority, name: &str) -> String {
            listen 443 ssl http2; listen [::]:443 ssl http2; listen 80; listen [::]:80; listen 8080; listen [::]:8080;
            ssl_certificate {cert}; ssl_certificate_key {key}; root {root};
            location = /addr {{ return 200 \"$server_addr:$server_port $http_host $server_protocol $ssl_server_name\\n\"; }}
+           location = /grpc {{ error_page 405 =200 /grpc.bin; }}
+           location = /grpc.bin {{ default_type application/grpc; add_trailer grpc-status 0; }}
            location /upload/ {{ dav_methods PUT; }} }}\n"
     )
 }

@@ -24,6 +24,8 @@ const NEEDED: [&str; 22] = [
     "setpriv",
     "node",
     "java",
+    "javac",
+    "chromium",
     "ping",
     "sha256sum",
     "python3",
@@ -68,13 +70,23 @@ pub fn command(program: &str) -> Command {
 /// If it has not been built.
 #[must_use]
 pub fn agent_binary() -> PathBuf {
-    let exe = std::env::current_exe().unwrap();
-    // Beside a program of this package, or one above a test, which cargo puts into `deps`.
-    let mut beside = exe.ancestors().skip(1).take(2).map(|directory| directory.join("agent"));
     #[expect(clippy::disallowed_methods, reason = "the one variable that the harness reads")]
     let given = std::env::var_os("AGENT_BIN").map(PathBuf::from);
-    let binary = given.or_else(|| beside.find(|path| path.is_file()));
-    binary.expect("the agent is not built; run `cargo build`")
+    given.unwrap_or_else(|| beside("agent").into())
+}
+
+/// A program that cargo built beside this one.
+///
+/// # Panics
+/// If it has not been built.
+#[must_use]
+pub fn beside(program: &str) -> String {
+    let exe = std::env::current_exe().unwrap();
+    // Beside a program of this package, or one above a test, which cargo puts into `deps`.
+    let mut places = exe.ancestors().skip(1).take(2).map(|directory| directory.join(program));
+    let found = places.find(|path| path.is_file());
+    let found = found.unwrap_or_else(|| panic!("`{program}` is not built; run `cargo build --workspace --bins`"));
+    found.to_str().unwrap().to_owned()
 }
 
 /// A file of this package's `programs/`.

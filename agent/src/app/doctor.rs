@@ -4,9 +4,11 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
+use agent_common::owner::Layout;
 use serde::Serialize;
 
 use crate::config;
+use crate::ebpf::layout::layout;
 use crate::ebpf::{pins, probe};
 use crate::sandbox::{cgroup, netns};
 use crate::ui;
@@ -106,7 +108,7 @@ fn kernel() -> Check {
 fn programs() -> Check {
     let loaded = probe::load();
     let found = match &loaded {
-        Ok(()) => "tc and sk_lookup programs load and verify".to_owned(),
+        Ok(()) => "tc, sk_lookup and control group programs load and verify".to_owned(),
         Err(error) => format!("the programs do not load: {}", super::chain(error)),
     };
     let remedy = "needs CAP_BPF, CAP_NET_ADMIN and a kernel with CONFIG_BPF_SYSCALL, CONFIG_NET_CLS_BPF and CONFIG_INET; \
@@ -143,9 +145,14 @@ fn bpffs() -> Check {
 }
 
 fn btf() -> Check {
-    let good = Path::new("/sys/kernel/btf/vmlinux").exists();
-    let found = if good { "present" } else { "absent; this version does without" };
-    check("BTF", good, found, Finding::Warning, "a kernel with CONFIG_DEBUG_INFO_BTF will serve later versions")
+    let good = layout() != Layout::UNKNOWN;
+    let found = if good {
+        "present: connections name their executable"
+    } else {
+        "absent, or not to be used: connections name their process, but not its executable"
+    };
+    let remedy = "use a kernel with CONFIG_DEBUG_INFO_BTF that is not locked down to confidentiality";
+    check("BTF", good, found, Finding::Warning, remedy)
 }
 
 fn cgroup2() -> Check {

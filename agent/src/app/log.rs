@@ -14,6 +14,8 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// The log starts over when it has grown to this many bytes.
 const MAX_BYTES: u64 = 16 << 20;
+/// How many bytes a process writes before it looks how far the log has grown.
+const UNSEEN: usize = 64 << 10;
 
 /// Opens a session's log. Only its owner may read it: it names every host the session spoke to.
 ///
@@ -30,7 +32,7 @@ pub(super) fn init(file: File) {
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(false)
         .with_target(false)
-        .with_writer(Mutex::new(Capped(file)))
+        .with_writer(Mutex::new(Capped { file, unseen: UNSEEN }))
         .with_filter(targets);
     // A second call, in a test of several parts of this module, keeps the first.
     if tracing_subscriber::registry().with(lines).try_init().is_err() {
@@ -39,17 +41,24 @@ pub(super) fn init(file: File) {
 }
 
 /// A file that starts over when it is full. Opened for appending, it is shared by processes without mixing lines.
-struct Capped(File);
+struct Capped {
+    file: File,
+    unseen: usize,
+}
 
 impl Write for Capped {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.metadata()?.len() > MAX_BYTES {
-            self.0.set_len(0)?;
+        if self.unseen >= UNSEEN {
+            self.unseen = 0;
+            if self.file.metadata()?.len() > MAX_BYTES {
+                self.file.set_len(0)?;
+            }
         }
-        self.0.write(bytes)
+        self.unseen += bytes.len();
+        self.file.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.file.flush()
     }
 }

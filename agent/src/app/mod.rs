@@ -4,6 +4,7 @@ pub mod doctor;
 pub mod exec;
 mod handoff;
 mod log;
+mod naming;
 mod sandbox_up;
 pub mod sessions;
 pub mod stats;

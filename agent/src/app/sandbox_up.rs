@@ -1,10 +1,12 @@
 //! Brings a session's namespaces up: one thread that enters them, makes everything in them, and ends.
 
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 use agent_common::maps::{self, Config, PortAction};
+use agent_common::owner::Layout;
 use anyhow::{Context as _, anyhow};
 use rtnetlink::Handle;
 
@@ -23,15 +25,30 @@ pub(super) struct Sandbox {
     _gateway: OwnedFd,
 }
 
-/// Makes the two namespaces and all that is in them; the client's gets the name `path`.
+/// What is to be brought up.
+pub(super) struct Plan {
+    /// The client namespace's name, as a path.
+    pub(super) netns: PathBuf,
+    /// The control group of the session's commands, which exists.
+    pub(super) cgroup: PathBuf,
+    /// What the session allows.
+    pub(super) policy: Policy,
+    /// How the classifiers are attached, if not as the kernel offers.
+    pub(super) attachment: Option<Attachment>,
+    /// What is being found out about the kernel's structures.
+    pub(super) layout: JoinHandle<Layout>,
+}
+
+/// Makes the two namespaces and all that is in them.
 ///
 /// # Errors
 /// Whatever could not be made. What was made is in the journal, or ends with its descriptors.
-pub(super) fn bring_up(path: PathBuf, policy: Policy, attachment: Option<Attachment>) -> anyhow::Result<Sandbox> {
+pub(super) fn bring_up(plan: Plan) -> anyhow::Result<Sandbox> {
     let begun = Instant::now();
     // Loading needs no namespace and takes as long as all the rest.
-    let loading = std::thread::spawn(move || load(policy));
-    let building = std::thread::spawn(move || build(&path, attachment.unwrap_or_else(offered), || join(loading)));
+    let loading = std::thread::spawn(move || load(plan.policy, &plan.cgroup, plan.layout));
+    let attachment = plan.attachment.unwrap_or_else(offered);
+    let building = std::thread::spawn(move || build(&plan.netns, attachment, || join(loading)));
     let sandbox = join(building)?;
     tracing::info!(micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX), "the sandbox is up");
     Ok(sandbox)
@@ -41,11 +58,11 @@ pub(super) fn bring_up(path: PathBuf, policy: Policy, attachment: Option<Attachm
 ///
 /// # Errors
 /// What it returned, or that it panicked.
-pub(super) fn join<T>(thread: std::thread::JoinHandle<anyhow::Result<T>>) -> anyhow::Result<T> {
+pub(super) fn join<T>(thread: JoinHandle<anyhow::Result<T>>) -> anyhow::Result<T> {
     thread.join().map_err(|_panic| anyhow!("a thread that set the session up panicked"))?
 }
 
-fn load(policy: Policy) -> anyhow::Result<Dataplane> {
+fn load(policy: Policy, cgroup: &Path, layout: JoinHandle<Layout>) -> anyhow::Result<Dataplane> {
     let config = Config {
         child4: maps::address(link::CHILD4.into()),
         child6: maps::address(link::CHILD6.into()),
@@ -56,7 +73,9 @@ fn load(policy: Policy) -> anyhow::Result<Dataplane> {
         default_port: policy.other_ports() as u8,
         pad: 0,
     };
-    let mut dataplane = Dataplane::load(&config)?;
+    // Without it, connections are told of no executable; all the rest is the same.
+    let layout = layout.join().unwrap_or_default();
+    let mut dataplane = Dataplane::load(&config, &layout)?;
     let refused: Vec<Network> = destination::REFUSED_V4
         .iter()
         .map(|&(ip, prefix)| Network::V4(ip, prefix))
@@ -65,12 +84,13 @@ fn load(policy: Policy) -> anyhow::Result<Dataplane> {
     #[cfg(debug_assertions)]
     crate::ebpf::log::follow(&mut dataplane)?;
     dataplane.set_policy(&READ_PORTS.map(|port| (port, PortAction::Intercept)), &refused)?;
+    dataplane.attach_owners(cgroup)?;
     Ok(dataplane)
 }
 
 /// Runs on a thread of its own, which changes namespaces and ends in the gateway's.
 fn build(
-    path: &std::path::Path,
+    path: &Path,
     attachment: Attachment,
     dataplane: impl FnOnce() -> anyhow::Result<Dataplane>,
 ) -> anyhow::Result<Sandbox> {

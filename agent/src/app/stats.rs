@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::ebpf::snapshot::PinnedMaps;
+use crate::engine::process::Process;
 use crate::engine::stats::{Attempt, Connection, Snapshot};
 use crate::ui::table::{bytes, span, table};
 use crate::{config, ebpf, ui};
@@ -25,7 +26,8 @@ pub fn stats(name: &str, json: bool, watch: bool) -> anyhow::Result<()> {
     let facts = super::exec::running(&name)?;
     let maps = PinnedMaps::open(&facts.maps)?;
     loop {
-        let snapshot = maps.read(ebpf::now().context("cannot read the clock")?)?;
+        let mut snapshot = maps.read(ebpf::now().context("cannot read the clock")?)?;
+        super::naming::name(&mut snapshot, &facts.cgroup);
         match (json, watch) {
             (true, false) => super::sessions::print_json(&snapshot)?,
             (true, true) => ui::line(&serde_json::to_string(&snapshot).context("cannot write JSON")?),
@@ -72,6 +74,7 @@ fn connections(connections: &[Connection]) -> String {
         vec![
             connection.orig_dst.to_string(),
             connection.name.clone().unwrap_or_else(|| "-".into()),
+            connection.process.as_ref().map_or_else(|| "-".into(), Process::label),
             connection.verdict.to_owned(),
             connection.state.to_owned(),
             span(connection.age_ns),
@@ -82,7 +85,7 @@ fn connections(connections: &[Connection]) -> String {
         ]
     };
     let rows: Vec<Vec<String>> = connections.iter().map(row).collect();
-    let head = ["DESTINATION", "NAME", "VERDICT", "STATE", "AGE", "SENT", "PACKETS", "RECEIVED", "PACKETS"];
+    let head = ["DESTINATION", "NAME", "PROCESS", "VERDICT", "STATE", "AGE", "SENT", "PACKETS", "RECEIVED", "PACKETS"];
     table(&head, &rows)
 }
 

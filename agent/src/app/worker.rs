@@ -20,6 +20,7 @@ use crate::dns::{self, Forwarder};
 use crate::ebpf::events::KernelEvents;
 use crate::ebpf::flows::FlowTable;
 use crate::engine::event::{Event, Events, Sink};
+use crate::engine::process::Process;
 use crate::proxy::{self, Destinations, Flows, Proxy};
 use crate::sandbox::privileges;
 
@@ -79,19 +80,21 @@ struct Descriptors {
     dns: dns::Sockets,
     flows: OwnedFd,
     names: OwnedFd,
+    owners: OwnedFd,
     events: OwnedFd,
 }
 
 impl Descriptors {
     fn sort(descriptors: Vec<OwnedFd>) -> anyhow::Result<Self> {
         let received = descriptors.len();
-        let Ok([proxy4, proxy6, tcp4, tcp6, udp4, udp6, flows, names, events]) = <[OwnedFd; 9]>::try_from(descriptors)
+        let Ok([proxy4, proxy6, tcp4, tcp6, udp4, udp6, flows, names, owners, events]) =
+            <[OwnedFd; 10]>::try_from(descriptors)
         else {
-            bail!("expected nine descriptors, got {received}");
+            bail!("expected ten descriptors, got {received}");
         };
         let udp = vec![UdpSocket::from(udp4), UdpSocket::from(udp6)];
         let dns = dns::Sockets { udp, tcp: vec![tcp4.into(), tcp6.into()] };
-        Ok(Self { proxy: vec![proxy4.into(), proxy6.into()], dns, flows, names, events })
+        Ok(Self { proxy: vec![proxy4.into(), proxy6.into()], dns, flows, names, owners, events })
     }
 }
 
@@ -102,7 +105,7 @@ async fn serve(
     max_connections: usize,
 ) -> anyhow::Result<()> {
     let events: Events = Arc::new(Log);
-    let table = FlowTable::new(descriptors.flows, descriptors.names, settings.ifindex)?;
+    let table = FlowTable::new(descriptors.flows, descriptors.names, descriptors.owners, settings.ifindex)?;
     let resolvers = settings.resolvers.clone();
     let forwarder = Forwarder::new(dns_config(resolvers), Arc::clone(&events));
     let flows = Arc::new(Table { table, forwarder: Arc::clone(&forwarder) });
@@ -197,6 +200,10 @@ impl Flows for Table {
             self.table.set_name(child, local, &name);
         }
         Some((flow.orig_dst(), verdict))
+    }
+
+    fn process(&self, child: SocketAddr, local: SocketAddr) -> Option<Process> {
+        self.table.process(child, local)
     }
 
     fn name(&self, child: SocketAddr, local: SocketAddr, name: &str) {

@@ -1,24 +1,31 @@
 //! The programs of one session: loaded, configured, attached. They end with the value that holds them, and at the
 //! latest with the gateway's namespace: links are not pinned.
 
+use std::fs::File;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 use agent_common::maps::{self, Config, PortAction};
+use agent_common::owner::{LAYOUT, Layout};
 use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::maps::{Array, MapData, SockMap};
 use aya::programs::tc::{NlOptions, TcAttachOptions, qdisc_add_clsact};
-use aya::programs::{LinkOrder, SchedClassifier, SkLookup, TcAttachType};
+use aya::programs::{CgroupAttachMode, CgroupSockAddr, LinkOrder, SchedClassifier, SkLookup, SockOps, TcAttachType};
 use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::chroot;
 
 use super::Error;
+use super::verify::verify;
 
 /// Two programs at the gateway's end of the veth.
 const CLASSIFIERS: [(&str, TcAttachType); 2] =
     [("client_in", TcAttachType::Ingress), ("client_out", TcAttachType::Egress)];
 const STEER: &str = "steer";
+/// Two programs that note who connects, and one that gives the note to the connection.
+const CONNECTS: [&str; 2] = ["connect4", "connect6"];
+const CONNECTED: &str = "connected";
 
 /// A network that the kernel refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,29 +55,38 @@ impl Dataplane {
     ///
     /// # Errors
     /// If the kernel refuses them.
-    pub fn load(config: &Config) -> Result<Self, Error> {
+    pub fn load(config: &Config, layout: &Layout) -> Result<Self, Error> {
         let loaded = std::thread::scope(|scope| {
             let loading = scope.spawn(|| {
                 without_files()?;
-                Self::load_here(config)
+                Self::load_as_far_as_it_goes(config, layout)
             });
             loading.join()
         });
-        loaded.unwrap_or_else(|_panic| Err(Error::Thread(std::io::Error::other("it panicked"))))
+        loaded.unwrap_or_else(|_panic| Err(Error::panicked()))
     }
 
-    fn load_here(config: &Config) -> Result<Self, Error> {
+    /// A kernel that does not let programs read its memory refuses those that would, and takes them without.
+    fn load_as_far_as_it_goes(config: &Config, layout: &Layout) -> Result<Self, Error> {
+        match Self::load_here(config, layout) {
+            Err(error) if *layout != Layout::UNKNOWN => {
+                tracing::warn!(%error, "connections will not name their executables");
+                Self::load_here(config, &Layout::UNKNOWN)
+            }
+            loaded => loaded,
+        }
+    }
+
+    fn load_here(config: &Config, layout: &Layout) -> Result<Self, Error> {
         let object = include_bytes_aligned!(env!("AGENT_EBPF_OBJECT"));
-        // No BTF of the kernel: the programs read no kernel structure.
+        // No BTF of the kernel: what the programs must know of its structures, `layout` says.
         let mut ebpf = EbpfLoader::new()
             .btf(None)
             .override_global(maps::CONFIG, config, true)
+            .override_global(LAYOUT, layout, true)
             .load(object)
             .map_err(Error::Load)?;
-        for (name, _) in CLASSIFIERS {
-            classifier(&mut ebpf, name)?.load().map_err(failed(name))?;
-        }
-        steer(&mut ebpf)?.load().map_err(failed(STEER))?;
+        verify(&mut ebpf)?;
         Ok(Self { ebpf })
     }
 
@@ -130,6 +146,22 @@ impl Dataplane {
         Ok(())
     }
 
+    /// Notes from now on who opens the connections of a control group and of those below it.
+    ///
+    /// # Errors
+    /// If the group cannot be opened or the kernel refuses.
+    pub fn attach_owners(&mut self, cgroup: &Path) -> Result<(), Error> {
+        let opened = File::open(cgroup);
+        let group = opened.map_err(|source| Error::Cgroup { path: cgroup.to_owned(), source })?;
+        // No flags: a link stands beside others in any case, and the kernel takes none with it.
+        let mode = CgroupAttachMode::Single;
+        for name in CONNECTS {
+            connect(&mut self.ebpf, name)?.attach(&group, mode).map_err(failed(name))?;
+        }
+        connected(&mut self.ebpf)?.attach(&group, mode).map_err(failed(CONNECTED))?;
+        Ok(())
+    }
+
     /// The descriptor of a map, to be handed to the worker.
     ///
     /// # Errors
@@ -179,8 +211,16 @@ fn steer(ebpf: &mut Ebpf) -> Result<&mut SkLookup, Error> {
     ebpf.program_mut(STEER).ok_or(Error::Absent(STEER))?.try_into().map_err(failed(STEER))
 }
 
-fn failed(name: &'static str) -> impl FnOnce(aya::programs::ProgramError) -> Error {
-    move |source| Error::Program { name, source }
+fn connect<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut CgroupSockAddr, Error> {
+    ebpf.program_mut(name).ok_or(Error::Absent(name))?.try_into().map_err(failed(name))
+}
+
+fn connected(ebpf: &mut Ebpf) -> Result<&mut SockOps, Error> {
+    ebpf.program_mut(CONNECTED).ok_or(Error::Absent(CONNECTED))?.try_into().map_err(failed(CONNECTED))
+}
+
+pub(super) fn failed(name: &str) -> impl FnOnce(aya::programs::ProgramError) -> Error {
+    move |source| Error::Program { name: name.to_owned(), source }
 }
 
 pub(super) fn unusable(name: &'static str) -> impl FnOnce(aya::maps::MapError) -> Error {

@@ -1,30 +1,36 @@
 //! The table of connections, as the worker and the supervisor use it.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Mutex;
 use std::time::Duration;
 
 use agent_common::maps::{self, Flow, FlowKey, Name, State};
+use agent_common::owner::OWNERS;
 use aya::maps::{HashMap, Map, MapData};
 
 use super::Error;
 use super::dataplane::{Dataplane, unusable};
+use super::owners::Owners;
+use crate::engine::process::Process;
 
-/// The maps `FLOWS` and `NAMES`.
+/// The maps `FLOWS`, `NAMES` and `OWNERS`.
 pub struct FlowTable {
     flows: HashMap<MapData, FlowKey, Flow>,
     names: Mutex<HashMap<MapData, FlowKey, Name>>,
+    owners: Owners,
     ifindex: u32,
 }
 
 impl FlowTable {
-    /// The table behind two descriptors.
+    /// The table behind three descriptors.
     ///
     /// # Errors
     /// If they are not those maps.
-    pub fn new(flows: OwnedFd, names: OwnedFd, ifindex: u32) -> Result<Self, Error> {
-        Ok(Self { flows: open(maps::FLOWS, flows)?, names: Mutex::new(open(maps::NAMES, names)?), ifindex })
+    pub fn new(flows: OwnedFd, names: OwnedFd, owners: OwnedFd, ifindex: u32) -> Result<Self, Error> {
+        let names = Mutex::new(open(maps::NAMES, names)?);
+        Ok(Self { flows: open(maps::FLOWS, flows)?, names, owners: Owners::new(open(OWNERS, owners)?), ifindex })
     }
 
     /// The table of programs that this process loaded.
@@ -36,13 +42,19 @@ impl FlowTable {
             let duplicate = dataplane.map_fd(name)?.as_fd().try_clone_to_owned();
             duplicate.map_err(|error| unusable(name)(error.into()))
         };
-        Self::new(fd(maps::FLOWS)?, fd(maps::NAMES)?, ifindex)
+        Self::new(fd(maps::FLOWS)?, fd(maps::NAMES)?, fd(OWNERS)?, ifindex)
     }
 
     /// The flow of an accepted connection.
     #[must_use]
     pub fn lookup(&self, child: SocketAddr, dst: SocketAddr) -> Option<Flow> {
         self.flows.get(&FlowKey::tcp(child, dst, self.ifindex), 0).ok()
+    }
+
+    /// Who opened an accepted connection; `None` if it was no process of the session's control group.
+    #[must_use]
+    pub fn process(&self, child: SocketAddr, dst: SocketAddr) -> Option<Process> {
+        self.owners.process(&FlowKey::tcp(child, dst, self.ifindex))
     }
 
     /// Notes the name of a connection's server. A table that is full loses the name, nothing else.
@@ -65,7 +77,10 @@ impl FlowTable {
             if let Ok(names) = self.names.get_mut() {
                 names.remove(key).unwrap_or_default();
             }
+            self.owners.remove(key);
         }
+        let flows: HashSet<FlowKey> = entries.into_iter().map(|(key, _)| key).collect();
+        self.owners.sweep(&flows, now);
     }
 }
 

@@ -1,14 +1,18 @@
 //! The agent's side of the BPF programs: loading, attaching, and typed access to the maps. The only folder that names
 //! aya.
 
+mod btf;
 pub mod dataplane;
 pub mod events;
 pub mod flows;
+pub mod layout;
 #[cfg(debug_assertions)]
 pub mod log;
+mod owners;
 pub mod pins;
 pub mod probe;
 pub mod snapshot;
+mod verify;
 
 use std::io;
 use std::path::PathBuf;
@@ -34,7 +38,7 @@ pub enum Error {
     #[error("cannot attach the BPF program `{name}`; `agent doctor` says what this kernel lacks")]
     Program {
         /// Its name.
-        name: &'static str,
+        name: String,
         /// Why not.
         source: aya::programs::ProgramError,
     },
@@ -57,6 +61,14 @@ pub enum Error {
     /// The thread that loads the programs could not be set up, or ended before its time.
     #[error("cannot set up the thread that loads the BPF programs")]
     Thread(#[source] io::Error),
+    /// The session's control group could not be opened.
+    #[error("cannot open the control group `{}`", path.display())]
+    Cgroup {
+        /// Its directory.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// The object has no such program or map.
     #[error("the BPF object has no `{0}`")]
     Absent(&'static str),
@@ -70,4 +82,10 @@ pub enum Error {
         /// Why it failed.
         source: io::Error,
     },
+}
+
+impl Error {
+    fn panicked() -> Self {
+        Self::Thread(io::Error::other("it panicked"))
+    }
 }

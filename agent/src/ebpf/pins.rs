@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use agent_common::maps;
+use agent_common::owner::OWNERS;
 use nix::mount::{MsFlags, mount};
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 
@@ -15,7 +16,7 @@ use super::dataplane::Dataplane;
 /// Where the BPF file system belongs.
 pub const BPFFS: &str = "/sys/fs/bpf";
 /// What is pinned.
-pub(super) const PINNED: [&str; 4] = [maps::FLOWS, maps::NAMES, maps::BLOCKED, maps::COUNTERS];
+pub(super) const PINNED: [&str; 5] = [maps::FLOWS, maps::NAMES, OWNERS, maps::BLOCKED, maps::COUNTERS];
 
 /// Where the maps of a session are pinned.
 #[must_use]

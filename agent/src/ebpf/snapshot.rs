@@ -6,16 +6,19 @@ use std::time::Duration;
 use agent_common::maps::{
     BLOCKED, Blocked, BlockedKey, COUNTERS, Count, Counter, FLOWS, Flow, FlowKey, NAMES, Name, Reason, State, Verdict,
 };
+use agent_common::owner::OWNERS;
 use aya::maps::{HashMap, Map, MapData, PerCpuArray};
 
 use super::Error;
 use super::dataplane::unusable;
+use super::owners::Owners;
 use crate::engine::stats::{Attempt, Connection, Drops, Snapshot, Total};
 
 /// The pinned maps of a session, opened once and read as often as wanted.
 pub struct PinnedMaps {
     flows: HashMap<MapData, FlowKey, Flow>,
     names: HashMap<MapData, FlowKey, Name>,
+    owners: Owners,
     blocked: HashMap<MapData, BlockedKey, Blocked>,
     counters: PerCpuArray<MapData, Count>,
 }
@@ -30,6 +33,7 @@ impl PinnedMaps {
         Ok(Self {
             flows: Map::HashMap(data(FLOWS)?).try_into().map_err(unusable(FLOWS))?,
             names: Map::HashMap(data(NAMES)?).try_into().map_err(unusable(NAMES))?,
+            owners: Owners::new(Map::HashMap(data(OWNERS)?).try_into().map_err(unusable(OWNERS))?),
             blocked: Map::LruHashMap(data(BLOCKED)?).try_into().map_err(unusable(BLOCKED))?,
             counters: Map::PerCpuArray(data(COUNTERS)?).try_into().map_err(unusable(COUNTERS))?,
         })
@@ -69,6 +73,7 @@ impl PinnedMaps {
             child: key.child(),
             orig_dst: flow.orig_dst(),
             name: name.and_then(|name| name.as_str().map(str::to_owned)),
+            process: self.owners.process(key),
             verdict: Verdict::from_u8(flow.verdict).map_or("unknown", Verdict::name),
             state: State::from_u8(flow.state).map_or("unknown", State::name),
             age_ns: now_ns.saturating_sub(flow.first_ns),

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use agent_common::maps::Reason;
 use serde::Serialize;
 
+use super::process::Process;
+
 /// Where facts go. Cloned freely; emitting never blocks and never fails.
 pub type Events = Arc<dyn Sink>;
 
@@ -60,6 +62,8 @@ pub enum Event {
         child: SocketAddr,
         /// What the child dialled.
         orig_dst: SocketAddr,
+        /// Who dialled; none if that was no process of the session's control group.
+        process: Option<Process>,
     },
     /// A connection was reset because no flow says where it was to go, or the kernel contradicts the flow.
     FlowUnknown {
@@ -98,10 +102,13 @@ pub enum Event {
         used: bool,
     },
     /// A client refused the certificate that it was shown, though the server's own is good: it pins, or has roots of
-    /// its own. Reported once for each host.
+    /// its own. Reported once for each program and host.
     ClientRefusedCertificate {
         /// The connection.
         connection: ConnectionId,
+        /// Who opened the connection, if the kernel noted it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        process: Option<Process>,
         /// The host that it wanted: the server name, or the address without one.
         host: String,
         /// How it refused: its TLS alert, or that it hung up.

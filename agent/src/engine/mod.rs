@@ -5,5 +5,6 @@ pub mod event;
 pub mod http;
 pub mod pinning;
 pub mod policy;
+pub mod process;
 pub mod stats;
 pub mod wire;

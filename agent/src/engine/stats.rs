@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
+use super::process::Process;
+
 /// Everything the maps say at one moment.
 #[derive(Clone, Debug, Serialize)]
 pub struct Snapshot {
@@ -32,6 +34,8 @@ pub struct Connection {
     pub orig_dst: SocketAddr,
     /// The server's name, where the connection or a DNS answer gave one.
     pub name: Option<String>,
+    /// Who opened it; none if that was no process of the session's control group.
+    pub process: Option<Process>,
     /// `intercept`, `relay` or `dns`.
     pub verdict: &'static str,
     /// `opening`, `open`, `half-closed`, `closed` or `reset`.

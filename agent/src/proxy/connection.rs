@@ -20,6 +20,7 @@ use crate::engine::http::RequestHead;
 use crate::engine::http::exchange::Exchange;
 use crate::engine::http::verbatim::Exchanges;
 use crate::engine::policy::{self, ConnPermit, Content};
+use crate::engine::process::Process;
 use crate::engine::wire::sniff::Sniff;
 
 /// What a listener yields.
@@ -36,11 +37,13 @@ pub(crate) struct Connection {
     pub(crate) downstream: Fate,
     pub(crate) upstream: Fate,
     pub(crate) exchanges: Arc<http::Open>,
-    pub(crate) drain: watch::Receiver<bool>,
+    drain: watch::Receiver<bool>,
     child: SocketAddr,
     verdict: Verdict,
     named: AtomicBool,
     early: Mutex<Option<Socket>>,
+    /// Who opened it, if the kernel says so.
+    pub(crate) process: Option<Process>,
     _slot: OwnedSemaphorePermit,
 }
 
@@ -74,9 +77,11 @@ impl Accepted {
             verdict,
             named: AtomicBool::new(false),
             early: Mutex::default(),
+            process: proxy.flows.process(self.child, local),
             _slot: slot,
         };
-        connection.emit(Event::ConnectionAccepted { connection: connection.id, child: self.child, orig_dst });
+        let (id, child, process) = (connection.id, self.child, connection.process.clone());
+        connection.emit(Event::ConnectionAccepted { connection: id, child, orig_dst, process });
         Some((Arc::new(connection), socket))
     }
 }
@@ -118,6 +123,12 @@ impl Connection {
         }
     }
 
+    /// The program that opened it: its executable, or else its thread's name.
+    pub(crate) fn program(&self) -> Option<String> {
+        let process = self.process.as_ref()?;
+        Some(process.executable.clone().unwrap_or_else(|| process.comm.clone()))
+    }
+
     /// Keeps a connection to the server that was opened before it was needed.
     pub(crate) fn keep(&self, server: Socket) {
         *self.early.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
@@ -126,6 +137,12 @@ impl Connection {
     /// The connection that was kept, once.
     pub(crate) fn kept(&self) -> Option<Socket> {
         self.early.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Returns when the session drains.
+    pub(crate) async fn drained(&self) {
+        // Whoever would say so being gone means the same.
+        drop(self.drain.clone().wait_for(|drain| *drain).await);
     }
 
     /// The address at the other end of `side`.
@@ -141,10 +158,9 @@ impl Connection {
         if self.verdict == Verdict::Relay {
             return relay(self, socket, Content::Unread).await;
         }
-        let mut drain = self.drain.clone();
         let opening = tokio::select! {
             opening = open(self, socket) => opening?,
-            _ = drain.wait_for(|drain| *drain) => return Ok(()),
+            () = self.drained() => return Ok(()),
         };
         match opening {
             Opening::Child(Sniff::Tls, io) => Box::pin(tls::intercept(self, io)).await,

@@ -165,6 +165,12 @@ impl Error {
         Self::new(side, kind, peer).because(error)
     }
 
+    /// Whether somebody did not answer in time.
+    #[must_use]
+    pub fn is_late(&self) -> bool {
+        self.kind == Kind::TimedOut
+    }
+
     /// The error with all its causes in one line.
     #[must_use]
     pub fn chain(&self) -> String {

@@ -27,6 +27,7 @@ pub use self::error::{Error, Kind, Side};
 use crate::engine::event::{ConnectionId, Events, ExchangeId};
 use crate::engine::policy::host::HostPattern;
 use crate::engine::policy::{Policy, destination};
+use crate::engine::process::Process;
 
 /// The certificate authority that leaves are signed with. Not `Debug`: the key must reach no log.
 #[derive(Clone, Serialize, Deserialize)]
@@ -70,6 +71,8 @@ pub struct Config {
 pub trait Flows: Send + Sync {
     /// Original destination and verdict of the connection accepted from `child` on `local`; `None` if none is recorded.
     fn lookup(&self, child: SocketAddr, local: SocketAddr) -> Option<(SocketAddr, Verdict)>;
+    /// Who opened the connection, if the kernel saw it.
+    fn process(&self, child: SocketAddr, local: SocketAddr) -> Option<Process>;
     /// Notes the host name learnt for the connection.
     fn name(&self, child: SocketAddr, local: SocketAddr, name: &str);
 }

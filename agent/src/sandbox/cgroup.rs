@@ -1,7 +1,9 @@
 //! The control group of a session's commands: where they are counted, found and, at the end, ended.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -63,6 +65,22 @@ pub fn processes(path: &Path) -> Vec<i32> {
     text.lines().filter_map(|line| line.parse().ok()).collect()
 }
 
+/// The group and all below it, each by the number that the kernel knows it by; the group itself is `/`. One that goes
+/// meanwhile is left out.
+#[must_use]
+pub fn below(path: &Path) -> HashMap<u64, PathBuf> {
+    let mut groups = HashMap::new();
+    let mut left = vec![path.to_owned()];
+    while let Some(group) = left.pop() {
+        let Ok(metadata) = fs::metadata(&group) else { continue };
+        let entries = fs::read_dir(&group).into_iter().flatten().flatten();
+        let directories = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        left.extend(directories.map(|entry| entry.path()));
+        groups.insert(metadata.ino(), Path::new("/").join(group.strip_prefix(path).unwrap_or(&group)));
+    }
+    groups
+}
+
 /// Asks every process in the group to end, and waits for that, but not longer than `patience`.
 pub fn end(path: &Path, patience: Duration) {
     for pid in processes(path) {
@@ -121,7 +139,11 @@ fn remove_empty(path: &Path) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::cgroup2_mount;
+    use std::fs;
+    use std::os::unix::fs::MetadataExt as _;
+    use std::path::Path;
+
+    use super::{below, cgroup2_mount};
 
     #[test]
     fn cgroup2_is_found_wherever_it_is_mounted() {
@@ -133,5 +155,18 @@ mod tests {
         check(hybrid, Some("/sys/fs/cgroup/unified"));
         check("1 0 8:1 / / rw - ext4 /dev/sda1 rw", None);
         check("garbage", None);
+    }
+
+    #[test]
+    fn groups_are_found_by_the_inodes_of_their_directories() {
+        let root = std::env::temp_dir().join(format!("agent-cgroup-{}", std::process::id()));
+        fs::create_dir_all(root.join("a/b")).unwrap();
+        fs::write(root.join("cgroup.procs"), "").unwrap();
+        let inode = |path: &str| fs::metadata(root.join(path)).unwrap().ino();
+        let expect =
+            [("", "/"), ("a", "/a"), ("a/b", "/a/b")].map(|(path, name)| (inode(path), Path::new(name).into()));
+        assert_eq!(below(&root), expect.into());
+        fs::remove_dir_all(&root).unwrap();
+        assert!(below(&root).is_empty());
     }
 }

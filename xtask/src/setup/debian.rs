@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
+use super::clients::PYTHON;
 use crate::shell::{as_root, command, find, read, run, say};
 
 /// A package, and how to tell that the machine has what it brings without it.
@@ -48,8 +49,11 @@ pub(crate) fn runtime() -> Vec<Package> {
     ];
     let mut packages: Vec<Package> = plain.into_iter().map(Package::new).collect();
     packages.push(Package::unless("python3-venv", python_makes_environments));
+    packages.push(Package::unless("chromium", || find("chromium").is_some()));
     packages.push(Package::unless("nodejs", || find("node").is_some()));
-    packages.push(Package::unless("default-jre-headless", || find("java").is_some()));
+    packages.push(Package::unless("npm", || find("npm").is_some()));
+    // Java's compiler comes along: the suites run sources.
+    packages.push(Package::unless("default-jdk-headless", || find("javac").is_some()));
     packages
 }
 
@@ -129,9 +133,9 @@ fn stop_nginx() -> Result<()> {
     Ok(())
 }
 
-/// Whether `python3 -m venv` works: Debian's own python needs another package for that.
+/// Whether `python3 -m venv` works: Debian's own python needs another package for that, and may not be the first on PATH.
 fn python_makes_environments() -> bool {
-    read(&mut command("python3", &["-c", "import venv, ensurepip"])).is_ok()
+    ["python3", PYTHON].iter().all(|python| read(&mut command(python, &["-c", "import venv, ensurepip"])).is_ok())
 }
 
 #[cfg(test)]

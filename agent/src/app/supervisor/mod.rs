@@ -13,9 +13,10 @@ use anyhow::Context as _;
 use self::command::Child;
 use self::signals::{Arrived, Signals};
 use self::worker::Worker;
-use super::sandbox_up::{self, Sandbox};
+use super::sandbox_up::{self, Plan, Sandbox};
 use super::{log, trust};
 use crate::ebpf::flows::FlowTable;
+use crate::ebpf::layout::layout;
 use crate::ebpf::pins;
 use crate::sandbox::cgroup;
 use crate::sandbox::journal::Record;
@@ -77,6 +78,8 @@ struct Running {
 impl Running {
     /// Makes everything, each thing in the journal before it exists.
     fn start(session: &mut Session, config: &config::Run, signals: Signals) -> anyhow::Result<Self> {
+        // Of all that is made, the programs take longest, and they wait for this.
+        let layout = std::thread::spawn(layout);
         let log_path = session.directory.join("log");
         let log = log::open(&log_path).with_context(|| format!("cannot open `{}`", log_path.display()))?;
         log::init(log.try_clone().context("cannot duplicate the log")?);
@@ -86,9 +89,15 @@ impl Running {
         session.journal.record(&Record::EmptyDir { path: netns::RUN_NETNS.into() })?;
         session.journal.record(&Record::Netns { path: netns.clone() })?;
         session.journal.record(&Record::Cgroup { path: cgroup.clone() })?;
-        let (up_path, policy, attachment) = (netns.clone(), config.policy, config.attachment);
-        let bringing_up = std::thread::spawn(move || sandbox_up::bring_up(up_path, policy, attachment));
         cgroup::create(&cgroup)?;
+        let plan = Plan {
+            netns: netns.clone(),
+            cgroup: cgroup.clone(),
+            policy: config.policy,
+            attachment: config.attachment,
+            layout,
+        };
+        let bringing_up = std::thread::spawn(move || sandbox_up::bring_up(plan));
         let trust = trust::prepare(session, &config.ca.cert_pem, &config.user);
         let sandbox = sandbox_up::join(bringing_up)?;
         let (mut trust, databases) = trust?;

@@ -10,6 +10,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use agent_common::maps;
+use agent_common::owner::OWNERS;
 use anyhow::Context as _;
 
 use super::this_program;
@@ -61,7 +62,7 @@ impl Starting {
 
 fn send(socket: &UnixStream, settings: &Settings, sandbox: &Sandbox) -> anyhow::Result<()> {
     let mut descriptors: Vec<_> = sandbox.sockets.0.iter().map(OwnedFd::as_fd).collect();
-    for map in [maps::FLOWS, maps::NAMES, maps::EVENTS] {
+    for map in [maps::FLOWS, maps::NAMES, OWNERS, maps::EVENTS] {
         descriptors.push(sandbox.dataplane.map_fd(map)?);
     }
     handoff::send(socket, settings, &descriptors).context("the worker did not take its settings; see the log")

@@ -80,10 +80,10 @@ impl RequestHead {
     ///
     /// # Errors
     /// If it is malformed.
-    pub fn of_http2(fields: Vec<Field>, origin: &Origin) -> Result<Self, Invalid> {
+    pub fn of_http2(fields: &[Field], origin: &Origin) -> Result<Self, Invalid> {
         let pseudo = fields.iter().take_while(|field| field.name.starts_with(b":")).count();
-        let (pseudo, fields) = (&fields[..pseudo], fields[pseudo..].to_vec());
-        regular(&fields)?;
+        let (pseudo, fields) = fields.split_at(pseudo);
+        regular(fields)?;
         let one = |name: &str| match pseudo.iter().filter(|field| field.name == name).collect::<Vec<_>>()[..] {
             [] => Ok(None),
             [field] => field.text().map(Some).ok_or(Invalid("a pseudo-header that is no text")),
@@ -100,7 +100,7 @@ impl RequestHead {
         if plain_connect == (scheme.is_some() || path.is_some()) || scheme.is_some() != path.is_some() {
             return Err(Invalid(":scheme and :path where they do not belong, or missing"));
         }
-        let host = values(&fields, "host").next().and_then(|value| std::str::from_utf8(value).ok());
+        let host = values(fields, "host").next().and_then(|value| std::str::from_utf8(value).ok());
         let authority = one(":authority")?.or(host).filter(|name| !name.is_empty());
         Ok(Self {
             version: "HTTP/2",
@@ -109,7 +109,7 @@ impl RequestHead {
             scheme: scheme.unwrap_or(origin.scheme).to_owned(),
             authority: authority.unwrap_or(&origin.address).to_owned(),
             path: path.unwrap_or_default().to_owned(),
-            fields,
+            fields: fields.to_vec(),
         })
     }
 
@@ -177,7 +177,8 @@ fn regular(fields: &[Field]) -> Result<(), Invalid> {
         if field.name.contains(&b':') {
             return Err(Invalid("a pseudo-header after other fields, or a colon in a name"));
         }
-        if field.value.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n')) {
+        // gRPC sends binary metadata as it is where both ends have agreed to that (SETTINGS 0xfe03).
+        if !field.name.ends_with(b"-bin") && field.value.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n')) {
             return Err(Invalid("a line end or NUL in a field value"));
         }
         let te = field.name == "te" && !field.value.eq_ignore_ascii_case(b"trailers");

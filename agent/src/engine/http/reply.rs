@@ -21,6 +21,12 @@ impl Reply {
         Self { status, content_type: "text/plain; charset=utf-8", body: format!("agent: {why}\n").into() }
     }
 
+    /// The answer to a request whose server could not be reached, `late` if it did not answer in time: 504 or 502.
+    #[must_use]
+    pub fn unreachable(why: &str, late: bool) -> Self {
+        Self::text(if late { StatusCode::GATEWAY_TIMEOUT } else { StatusCode::BAD_GATEWAY }, why)
+    }
+
     /// The answer to a request that the policy refuses: 403 with a JSON object.
     #[must_use]
     pub fn blocked(domain: &str, reason: &str, suggestion: &str) -> Self {

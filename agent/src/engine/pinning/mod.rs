@@ -1,4 +1,5 @@
-//! Clients that refuse our certificate: told by how they end a connection, remembered by the host that they wanted. It
+//! Clients that refuse our certificate: told by how they end a connection, remembered by the host that they
+//! wanted and the program that they are. It
 //! knows no connection and no clock; whether such a host's connections pass unread the policy says.
 
 mod remedy;
@@ -7,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 
 pub use self::remedy::remedy;
 
-/// How many hosts are remembered; those learnt first make room.
+/// How many clients are remembered; those learnt first make room.
 const CAPACITY: usize = 1024;
 /// Hanging up proves nothing once: this many times in a row it does.
 const PROOF: u8 = 2;
@@ -55,50 +56,59 @@ impl Sign {
     }
 }
 
-/// The hosts for which clients have refused our certificate.
+/// A client, as far as clients are told apart.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Client {
+    /// What it wants: a server's name, or an address.
+    pub host: String,
+    /// What it is: its executable, if that is known.
+    pub program: Option<String>,
+}
+
+/// The clients that have refused our certificate.
 #[derive(Debug, Default)]
 pub struct Pinned {
-    hosts: HashMap<String, u8>,
-    order: VecDeque<String>,
+    clients: HashMap<Client, u8>,
+    order: VecDeque<Client>,
 }
 
 impl Pinned {
-    /// Takes note that a client of `host` ended as `sign` says; whether this is the moment at which it is proved.
-    pub fn refused(&mut self, host: &str, sign: Sign) -> bool {
+    /// Takes note that `client` ended as `sign` says; whether this is the moment at which it is proved.
+    pub fn refused(&mut self, client: &Client, sign: Sign) -> bool {
         let weight = match sign {
             Sign::Refused(_) => PROOF,
             Sign::Left(_) => 1,
         };
-        let proof = self.entry(host);
+        let proof = self.entry(client);
         let before = *proof;
         *proof = before.saturating_add(weight).min(PROOF);
         before < PROOF && *proof >= PROOF
     }
 
-    /// Takes note that a client of `host` accepted our certificate: what looked like refusals was not.
-    pub fn accepted(&mut self, host: &str) {
-        if self.hosts.get(host).is_some_and(|proof| *proof < PROOF) {
-            self.hosts.remove(host);
-            self.order.retain(|known| known != host);
+    /// Takes note that `client` accepted our certificate: what looked like refusals was not.
+    pub fn accepted(&mut self, client: &Client) {
+        if self.clients.get(client).is_some_and(|proof| *proof < PROOF) {
+            self.clients.remove(client);
+            self.order.retain(|known| known != client);
         }
     }
 
-    /// Whether it is proved that a client of `host` refuses our certificate.
+    /// Whether it is proved that `client` refuses our certificate.
     #[must_use]
-    pub fn contains(&self, host: &str) -> bool {
-        self.hosts.get(host).is_some_and(|proof| *proof >= PROOF)
+    pub fn contains(&self, client: &Client) -> bool {
+        self.clients.get(client).is_some_and(|proof| *proof >= PROOF)
     }
 
-    fn entry(&mut self, host: &str) -> &mut u8 {
-        if !self.hosts.contains_key(host) {
+    fn entry(&mut self, client: &Client) -> &mut u8 {
+        if !self.clients.contains_key(client) {
             if self.order.len() >= CAPACITY
                 && let Some(oldest) = self.order.pop_front()
             {
-                self.hosts.remove(&oldest);
+                self.clients.remove(&oldest);
             }
-            self.order.push_back(host.to_owned());
+            self.order.push_back(client.clone());
         }
-        self.hosts.entry(host.to_owned()).or_default()
+        self.clients.entry(client.clone()).or_default()
     }
 }
 
@@ -108,25 +118,38 @@ mod tests {
 
     const ALERT: Sign = Sign::Refused("alert unknown_ca");
 
+    fn client(host: &str) -> Client {
+        Client { host: host.to_owned(), program: Some("/usr/bin/node".into()) }
+    }
+
+    #[test]
+    fn programs_are_told_apart() {
+        let mut pinned = Pinned::default();
+        pinned.refused(&client("a.example"), ALERT);
+        for program in [None, Some("/usr/bin/curl".to_owned())] {
+            assert!(!pinned.contains(&Client { program, ..client("a.example") }));
+        }
+    }
+
     #[test]
     fn an_alert_about_the_certificate_is_proof_and_reported_once() {
         let mut pinned = Pinned::default();
-        assert!(pinned.refused("a.example", ALERT));
-        assert!(!pinned.refused("a.example", ALERT));
-        assert!(pinned.contains("a.example") && !pinned.contains("b.example"));
-        pinned.accepted("a.example");
-        assert!(pinned.contains("a.example"), "another client's acceptance does not unpin");
+        assert!(pinned.refused(&client("a.example"), ALERT));
+        assert!(!pinned.refused(&client("a.example"), ALERT));
+        assert!(pinned.contains(&client("a.example")) && !pinned.contains(&client("b.example")));
+        pinned.accepted(&client("a.example"));
+        assert!(pinned.contains(&client("a.example")));
     }
 
     #[test]
     fn hanging_up_is_proof_only_twice_in_a_row() {
         let mut pinned = Pinned::default();
-        assert!(!pinned.refused("a.example", Sign::HUNG_UP));
-        pinned.accepted("a.example");
-        assert!(!pinned.refused("a.example", Sign::HUNG_UP));
-        assert!(!pinned.contains("a.example"));
-        assert!(pinned.refused("a.example", Sign::HUNG_UP));
-        assert!(pinned.contains("a.example"));
+        assert!(!pinned.refused(&client("a.example"), Sign::HUNG_UP));
+        pinned.accepted(&client("a.example"));
+        assert!(!pinned.refused(&client("a.example"), Sign::HUNG_UP));
+        assert!(!pinned.contains(&client("a.example")));
+        assert!(pinned.refused(&client("a.example"), Sign::HUNG_UP));
+        assert!(pinned.contains(&client("a.example")));
     }
 
     #[test]
@@ -146,9 +169,9 @@ mod tests {
     fn memory_is_bounded() {
         let mut pinned = Pinned::default();
         for number in 0..=CAPACITY {
-            assert!(pinned.refused(&format!("{number}.example"), ALERT));
+            assert!(pinned.refused(&client(&format!("{number}.example")), ALERT));
         }
-        assert_eq!((pinned.hosts.len(), pinned.order.len()), (CAPACITY, CAPACITY));
-        assert!(!pinned.contains("0.example") && pinned.contains(&format!("{CAPACITY}.example")));
+        assert_eq!((pinned.clients.len(), pinned.order.len()), (CAPACITY, CAPACITY));
+        assert!(!pinned.contains(&client("0.example")) && pinned.contains(&client(&format!("{CAPACITY}.example"))));
     }
 }

@@ -1,21 +1,15 @@
 //! HTTP between one connection of the child and one of the server, by one of two carriers: verbatim, which passes bytes
 //! on as they came, or terminate, which ends HTTP here and begins it anew. Both drive the engine's one exchange.
 
-mod answer;
-mod body;
-mod exchange;
-mod half_close;
 mod terminate;
-mod upgrade;
-mod upstream;
 mod verbatim;
 
 use std::sync::Arc;
 
 use tokio_rustls::client::TlsStream;
 
-pub(crate) use self::half_close::Open;
-use self::upstream::Upstream;
+pub(crate) use self::terminate::Open;
+use self::terminate::Route;
 use super::connection::Connection;
 use super::dial::dial;
 use super::error::Error;
@@ -34,11 +28,11 @@ pub(crate) enum Protocol {
 /// Carries plain-text HTTP. Where the server cannot be reached the child is told so in HTTP.
 pub(crate) async fn plain(connection: &Arc<Connection>, protocol: Protocol, io: BoxedIo) -> Result<(), Error> {
     if connection.proxy.policy.carrier == Carrier::Terminate {
-        return terminate::serve(io, Upstream::plain(connection, protocol)).await;
+        return terminate::serve(io, protocol, Route::plain(connection)).await;
     }
     match dial(connection).await {
         Ok(upstream) => verbatim::carry(connection, protocol, origin(connection, "http"), io, Box::new(upstream)).await,
-        Err(error) => terminate::serve(io, Upstream::unreachable(connection, protocol, error)).await,
+        Err(error) => terminate::serve(io, protocol, Route::unreachable(connection, error)).await,
     }
 }
 
@@ -51,7 +45,7 @@ pub(crate) async fn secure(
     upstream: TlsStream<Socket>,
 ) -> Result<(), Error> {
     if connection.proxy.policy.carrier == Carrier::Terminate {
-        return terminate::serve(io, Upstream::secure(connection, protocol, target, upstream).await?).await;
+        return terminate::serve(io, protocol, Route::secure(connection, target, upstream)).await;
     }
     verbatim::carry(connection, protocol, origin(connection, "https"), io, Box::new(upstream)).await
 }

@@ -24,8 +24,7 @@ use crate::proxy::io::BoxedIo;
 const READ: usize = 32 * 1024;
 /// Bytes of one direction that wait to be written; more is not read.
 const WAITING: usize = 64 * 1024;
-/// How long the rest of what a child sends is read and dropped, after it was answered for the last time: closing with
-/// unread bytes would reset the connection, and the answer with it.
+/// How long one side may take to close after the other has.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Carries one connection until it ends.
@@ -43,10 +42,9 @@ pub(crate) async fn carry(
     };
     let (child, server) = (Leg::new(downstream), Leg::new(upstream));
     let mut pump = Pump { passage, connection, child, server, out: Out::default() };
-    let mut drain = connection.drain.clone();
     let carried = tokio::select! {
         carried = poll_fn(|cx| pump.poll(cx)) => Some(carried),
-        _ = drain.wait_for(|drain| *drain) => None,
+        () = connection.drained() => None,
     };
     let carried = match carried {
         Some(carried) => carried,
@@ -115,6 +113,33 @@ impl Leg {
     fn shut(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
         self.is_shut = Pin::new(&mut self.io).poll_shutdown(cx)?.is_ready();
         Ok(self.is_shut)
+    }
+
+    /// Tells the other end that no more is written, unless it was told.
+    async fn end(&mut self) -> io::Result<()> {
+        if self.is_shut { Ok(()) } else { poll_fn(|cx| Pin::new(&mut self.io).poll_shutdown(cx)).await }
+    }
+
+    /// Reads to the end, for nobody: closing with unread bytes would reset the connection, and with it what was
+    /// written last.
+    async fn discard(&mut self) -> io::Result<()> {
+        while self.source == Source::Open {
+            self.input.clear();
+            self.source = match self.io.read_buf(&mut self.input).await {
+                Ok(0) => Source::Ended,
+                Ok(_) => Source::Open,
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Source::Cut,
+                Err(error) => return Err(error),
+            };
+        }
+        Ok(())
+    }
+
+    /// An idle connection holds no memory.
+    fn forget(&mut self) {
+        if self.input.is_empty() {
+            self.input = BytesMut::new();
+        }
     }
 }
 
@@ -222,35 +247,33 @@ impl Pump<'_> {
         Error::io(side, self.connection.peer(side), error)
     }
 
-    /// Closes both sides. An end that the server did not announce is not announced to the child either.
+    /// Closes both sides, each as the other did: an end that one did not announce is not announced to the other.
     async fn close(mut self) {
-        let shut = async {
-            if self.server.source != Source::Cut && !self.child.is_shut {
-                poll_fn(|cx| Pin::new(&mut self.child.io).poll_shutdown(cx)).await?;
-            }
-            if self.child.source != Source::Cut && !self.server.is_shut {
-                poll_fn(|cx| Pin::new(&mut self.server.io).poll_shutdown(cx)).await?;
-            }
-            drop(self.server);
-            while self.child.source == Source::Open && self.child.io.read_buf(&mut self.child.input).await? > 0 {
-                self.child.input.clear();
-            }
-            io::Result::Ok(())
+        let (first, second) = if self.child.source == Source::Open {
+            (&mut self.child, &mut self.server)
+        } else {
+            (&mut self.server, &mut self.child)
         };
-        // Whoever does not take even the end of a connection has none.
-        match timeout(LINGER, shut).await {
+        let closed = async {
+            match second.source {
+                Source::Cut => Ok(()),
+                Source::Ended => {
+                    first.end().await?;
+                    first.discard().await?;
+                    if first.source == Source::Cut { Ok(()) } else { second.end().await }
+                }
+                // Neither did: the end is ours.
+                Source::Open => {
+                    first.end().await?;
+                    second.end().await?;
+                    first.discard().await
+                }
+            }
+        };
+        match timeout(LINGER, closed).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, "a connection did not close"),
-            Err(_) => tracing::debug!("a connection was not closed by its child"),
-        }
-    }
-}
-
-impl Leg {
-    /// An idle connection holds no memory.
-    fn forget(&mut self) {
-        if self.input.is_empty() {
-            self.input = BytesMut::new();
+            Err(_) => tracing::debug!("one side of a connection was not closed"),
         }
     }
 }

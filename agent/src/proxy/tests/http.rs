@@ -71,17 +71,19 @@ const HTTP1: &[(&str, &str)] = &[
     ("GET / HTTP/1.0\r\nHost: h.example\r\n\r\n", "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nto the end"),
 ];
 
+/// Answers if it hears `request`, and else says what it heard.
+async fn answer(mut tcp: TcpStream, request: &str, response: &str) {
+    let mut heard = vec![0; request.len()];
+    tcp.read_exact(&mut heard).await.unwrap();
+    let answer = if heard == request.as_bytes() { response.as_bytes() } else { &heard };
+    tcp.write_all(answer).await.unwrap();
+}
+
 #[tokio::test]
 async fn http1_passes_byte_for_byte() {
     over_both(async |carrier| {
         for (request, response) in HTTP1 {
-            let origin = origin(move |mut tcp: TcpStream| async move {
-                let mut heard = vec![0; request.len()];
-                tcp.read_exact(&mut heard).await.unwrap();
-                let answer = if heard == request.as_bytes() { response.as_bytes() } else { &heard };
-                tcp.write_all(answer).await.unwrap();
-            })
-            .await;
+            let origin = origin(move |tcp| answer(tcp, request, response)).await;
             let lab = Lab::over(carrier, origin, None).await;
             let mut tcp = lab.tcp().await;
             tcp.write_all(request.as_bytes()).await.unwrap();

@@ -117,6 +117,10 @@ struct Kernel {
 }
 
 impl Flows for Kernel {
+    fn process(&self, _: SocketAddr, _: SocketAddr) -> Option<Process> {
+        None
+    }
+
     fn lookup(&self, _: SocketAddr, local: SocketAddr) -> Option<(SocketAddr, Verdict)> {
         self.verdict.map(|verdict| (local, verdict))
     }

@@ -32,7 +32,7 @@ use super::io::{Io, Rewind, Socket};
 use super::relay::{pass_through, relay_to};
 use super::{Ca, ClientCertificate};
 use crate::engine::event::Event;
-use crate::engine::pinning::Pinned;
+use crate::engine::pinning::{Client, Pinned};
 use crate::engine::policy::Content;
 use crate::engine::wire::sniff::Sniff;
 
@@ -74,16 +74,16 @@ pub(crate) async fn intercept(connection: &Arc<Connection>, io: Rewind<Socket>) 
         connection.name(name);
     }
     let target = Target::new(connection, &hello);
-    let host = target.name.to_str().into_owned();
-    let is_pinned = connection.proxy.tls.pinned().contains(&host);
+    let client = Client { host: target.name.to_str().into_owned(), program: connection.program() };
+    let is_pinned = connection.proxy.tls.pinned().contains(&client);
     if is_pinned && let Some(permit) = connection.proxy.policy.permit_relay(Content::Pinned) {
-        return pass_through(connection, permit, host, hello.rewind()).await;
+        return pass_through(connection, permit, client.host, hello.rewind()).await;
     }
     let session = match target.connect(connection).await {
         Ok(session) => session,
         Err(error) => return Err(hello.refuse(connection, error).await),
     };
-    let downstream = answer(connection, hello, &target, &session).await?;
+    let downstream = answer(connection, client, hello, &target, &session).await?;
     let (verified, alpn) = (session.is_verified(), session.alpn());
     let target = Target { verified, alpn: alpn.clone().into_iter().collect(), ..target };
     carry(connection, downstream, session.stream, target, alpn.as_deref()).await
@@ -92,6 +92,7 @@ pub(crate) async fn intercept(connection: &Arc<Connection>, io: Rewind<Socket>) 
 /// Shakes hands with the child as the server of `session` did.
 async fn answer(
     connection: &Arc<Connection>,
+    client: Client,
     hello: Hello,
     target: &Target,
     session: &Session,
@@ -99,7 +100,7 @@ async fn answer(
     let leaf = connection.proxy.tls.leaves.leaf(session.wanted(target, hello.needs_rsa)).await?;
     let (sni, alpn, verified) = (hello.sni.clone(), session.alpn(), session.is_verified());
     // Whoever refuses a bad certificate does so for good reason.
-    let witness = verified.then(|| Witness::new(Arc::clone(connection), target.name.to_str().into_owned()));
+    let witness = verified.then(|| Witness::new(Arc::clone(connection), client));
     let accepted = hello.accept(connection, leaf, verified, alpn.clone()).await;
     let downstream = accepted.inspect_err(|error| {
         if let Some(witness) = &witness {
@@ -163,10 +164,9 @@ async fn listen(
     downstream: &mut impl Io,
     upstream: &mut TlsStream<Socket>,
 ) -> Inside {
-    let mut drain = connection.drain.clone();
     let spoken = tokio::select! {
         spoken = first.either(downstream, upstream, connection.proxy.timeouts.sniff) => spoken,
-        _ = drain.wait_for(|drain| *drain) => return Inside::Nothing,
+        () = connection.drained() => return Inside::Nothing,
     };
     match spoken {
         First::Child(Sniff::Http1) => Inside::Http(Protocol::Http1),

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::alert;
 use crate::engine::event::Event;
-use crate::engine::pinning::{Sign, remedy};
+use crate::engine::pinning::{Client, Sign, remedy};
 use crate::proxy::connection::Connection;
 use crate::proxy::error::{Error, Side, find};
 
@@ -23,12 +23,12 @@ const SOON: Duration = Duration::from_secs(1);
 /// A connection whose client was, or is about to be, shown our certificate in place of a good one.
 pub(crate) struct Witness {
     connection: Arc<Connection>,
-    host: String,
+    client: Client,
 }
 
 impl Witness {
-    pub(crate) const fn new(connection: Arc<Connection>, host: String) -> Self {
-        Self { connection, host }
+    pub(crate) const fn new(connection: Arc<Connection>, client: Client) -> Self {
+        Self { connection, client }
     }
 
     /// Takes note of a handshake that failed.
@@ -45,7 +45,7 @@ impl Witness {
     /// Takes note of what was first read after the handshake: `read` bytes, or an error.
     fn first(&self, read: Result<usize, &io::Error>, after: Duration) {
         match read {
-            Ok(1..) => self.connection.proxy.tls.pinned().accepted(&self.host),
+            Ok(1..) => self.connection.proxy.tls.pinned().accepted(&self.client),
             // It said goodbye: it is satisfied.
             Ok(0) => {}
             Err(error) => {
@@ -58,12 +58,13 @@ impl Witness {
     }
 
     fn refused(&self, sign: Sign) {
-        if self.connection.proxy.tls.pinned().refused(&self.host, sign) {
+        if self.connection.proxy.tls.pinned().refused(&self.client, sign) {
             self.connection.emit(Event::ClientRefusedCertificate {
                 connection: self.connection.id,
-                host: self.host.clone(),
+                process: self.connection.process.clone(),
+                host: self.client.host.clone(),
                 how: sign.name(),
-                setting: remedy(None),
+                setting: remedy(self.client.program.as_deref()),
             });
         }
     }

@@ -4,6 +4,8 @@
 
 mod http1;
 mod http2;
+#[cfg(test)]
+mod playbook;
 
 use bytes::BytesMut;
 

@@ -66,7 +66,7 @@ fn codings(fields: &[Field]) -> Result<Lengths, Invalid> {
         [&b"chunked"[..], b"gzip", b"deflate", b"compress"].iter().any(|known| coding.eq_ignore_ascii_case(known))
     };
     let chunked = codings.last().is_some_and(is_chunked);
-    if codings.is_empty() || !codings.iter().all(|coding| is_known(coding)) {
+    if codings.is_empty() || !codings.iter().all(is_known) {
         return Err(Invalid("a transfer coding that is unknown"));
     }
     if codings.iter().filter(|coding| is_chunked(coding)).count() > usize::from(chunked) {

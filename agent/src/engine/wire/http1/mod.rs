@@ -3,6 +3,7 @@
 
 mod body;
 mod framing;
+mod requests;
 
 use std::mem::MaybeUninit;
 
@@ -11,6 +12,7 @@ use http::Method;
 
 pub use self::body::{Body, Step};
 pub use self::framing::{request_body, response_body};
+pub use self::requests::Requests;
 use super::Invalid;
 use crate::engine::http::Field;
 
@@ -166,6 +168,3 @@ fn fields(parsed: &[httparse::Header<'_>]) -> Vec<Field> {
     };
     parsed.iter().map(field).collect()
 }
-
-#[cfg(test)]
-mod tests;

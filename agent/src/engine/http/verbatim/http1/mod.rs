@@ -76,7 +76,7 @@ impl Http1 {
             }
             Reading::Body(body) => {
                 let step = body.step(input)?;
-                return Ok(self.pass(Direction::Request, step, input, out));
+                return Ok(self.pass(Direction::Request, &step, input, out));
             }
         }
         Ok(false)
@@ -98,7 +98,7 @@ impl Http1 {
             }
             Reading::Body(body) => {
                 let step = body.step(input)?;
-                return Ok(self.pass(Direction::Response, step, input, out));
+                return Ok(self.pass(Direction::Response, &step, input, out));
             }
         }
         Ok(false)
@@ -159,8 +159,8 @@ impl Http1 {
     }
 
     /// One part of a body; false if more must come first.
-    fn pass(&mut self, direction: Direction, step: Step, input: &mut BytesMut, out: &mut Out) -> bool {
-        let length = match &step {
+    fn pass(&mut self, direction: Direction, step: &Step, input: &mut BytesMut, out: &mut Out) -> bool {
+        let length = match step {
             Step::More => return false,
             Step::End => 0,
             Step::Content(length) | Step::Framing(length) | Step::Trailers(length, _) => *length,
@@ -173,7 +173,7 @@ impl Http1 {
         let is_over = matches!(step, Step::End | Step::Trailers(..));
         let mut passes = true;
         if let Some(waiting) = waiting {
-            note(waiting, direction, &step);
+            note(waiting, direction, step);
             passes = direction == Direction::Response || waiting.permit.is_some();
             match direction {
                 Direction::Request => waiting.is_sent |= is_over,
@@ -320,7 +320,7 @@ impl Passage for Http1 {
                 return;
             }
             (Direction::Response, Reading::Body(Body::UntilClose)) => {
-                self.pass(direction, Step::End, &mut BytesMut::new(), out);
+                self.pass(direction, &Step::End, &mut BytesMut::new(), out);
             }
             (Direction::Response, _) => {
                 for waiting in &mut self.waiting {

@@ -1,0 +1,131 @@
+//! Header blocks: requests, which are judged, and what follows them.
+
+use bytes::BytesMut;
+use http::Method;
+
+use super::lane::Block;
+use super::reply::{self, Shrink, Windows};
+use super::stream::Stream;
+use super::{Http2, MAX_STREAMS, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, Violation};
+use crate::engine::http::exchange::{Direction, Exchange, Half};
+use crate::engine::http::verbatim::{Out, refused};
+use crate::engine::http::{Field, Reply, RequestHead};
+use crate::engine::policy::Verdict;
+use crate::engine::wire::Invalid;
+
+impl Http2 {
+    /// A whole header block.
+    pub(super) fn block(&mut self, direction: Direction, block: &Block, out: &mut Out) -> Result<(), Violation> {
+        let fields = self.lane(direction).decode(block)?;
+        let id = block.frame.stream;
+        if direction == Direction::Response {
+            self.shrink = Shrink::None;
+        }
+        match (direction, block.promised) {
+            (Direction::Response, Some(promised)) => return self.promise(promised, block, &fields, out),
+            (Direction::Request, Some(_)) => return Err(Invalid("PUSH_PROMISE from a client").into()),
+            (Direction::Request, None) if self.refused.contains(&id) => {
+                self.requests.withhold();
+                self.end_refused(block.ends(), id);
+                return Ok(());
+            }
+            (Direction::Request, None) if id > self.last => return self.open(block, &fields, out),
+            (_, None) => {}
+        }
+        let status = fields.iter().find(|field| field.is(":status")).and_then(Field::text);
+        if direction == Direction::Request && fields.iter().any(|field| field.name.starts_with(b":")) {
+            return Err(Invalid("a second request on a stream").into());
+        }
+        if let Some(stream) = self.streams.get_mut(&id) {
+            stream.headers(direction, status.and_then(|status| status.parse().ok()));
+        }
+        self.lane(direction).pass(block, &fields, out.along(direction));
+        if block.ends() {
+            self.end_stream(direction, id);
+        }
+        Ok(())
+    }
+
+    /// The head of a request.
+    fn open(&mut self, block: &Block, fields: &[Field], out: &mut Out) -> Result<(), Violation> {
+        let id = block.frame.stream;
+        if id.is_multiple_of(2) {
+            return Err(Invalid("a stream of a client with an even number").into());
+        }
+        if self.streams.len() + self.refused.len() >= MAX_STREAMS {
+            return Err(Violation::calm("too many streams at once"));
+        }
+        if self.is_draining {
+            self.refuse(block, out, |_, downstream| reply::reset(id, REFUSED_STREAM, downstream));
+            return Ok(());
+        }
+        self.last = id;
+        let head = match RequestHead::of_http2(fields, &self.origin) {
+            Ok(head) => head,
+            Err(invalid) => {
+                self.exchanges.emit(refused(self.connection, Direction::Request, &invalid));
+                self.refuse(block, out, |_, downstream| reply::reset(id, PROTOCOL_ERROR, downstream));
+                return Ok(());
+            }
+        };
+        let (exchange, verdict) = self.exchanges.begin(&head);
+        match verdict {
+            Verdict::Forward(permit) => {
+                self.requests.pass(block, fields, &mut out.upstream);
+                self.streams.insert(id, Stream::new(exchange, permit));
+                if block.ends() {
+                    self.end_stream(Direction::Request, id);
+                }
+            }
+            Verdict::Refuse(reply) => self.answer(block, head.method == Method::HEAD, &reply, exchange, out),
+        }
+        Ok(())
+    }
+
+    /// Answers a request in the server's place.
+    fn answer(&mut self, block: &Block, headless: bool, reply: &Reply, mut exchange: Exchange, out: &mut Out) {
+        let (id, ends, shrink) = (block.frame.stream, block.ends(), self.shrink);
+        let mut sent = 0;
+        self.refuse(block, out, |windows, downstream| {
+            sent = reply::answer(reply, id, headless, shrink, windows, downstream);
+            if !ends {
+                reply::reset(id, NO_ERROR, downstream);
+            }
+        });
+        exchange.answer(reply.status.as_u16());
+        exchange.settle(Direction::Response, Half::whole(sent as u64));
+        if let Some(finished) = exchange.finish() {
+            self.exchanges.emit(finished);
+        }
+    }
+
+    /// Withholds a request, and tells the child instead.
+    fn refuse(&mut self, block: &Block, out: &mut Out, tell: impl FnOnce(&mut Windows, &mut BytesMut)) {
+        self.last = self.last.max(block.frame.stream);
+        self.requests.withhold();
+        self.refused.insert(block.frame.stream);
+        self.end_refused(block.ends(), block.frame.stream);
+        let mut windows = std::mem::take(&mut self.windows);
+        self.inject(out, |downstream| tell(&mut windows, downstream));
+        self.windows = windows;
+    }
+
+    pub(super) fn end_refused(&mut self, ends: bool, id: u32) {
+        if ends {
+            self.refused.remove(&id);
+        }
+    }
+
+    /// A request that the server makes up, to answer it unasked.
+    fn promise(&mut self, promised: u32, block: &Block, fields: &[Field], out: &mut Out) -> Result<(), Violation> {
+        let head = RequestHead::of_http2(fields, &self.origin)?;
+        let (exchange, verdict) = self.exchanges.begin(&head);
+        let Verdict::Forward(permit) = verdict else {
+            return Err(Invalid("a promise of what is refused").into());
+        };
+        self.responses.pass(block, fields, &mut out.downstream);
+        self.streams.insert(promised, Stream::new(exchange, permit));
+        self.end_stream(Direction::Request, promised);
+        Ok(())
+    }
+}

@@ -1,0 +1,168 @@
+//! What the tests of both versions share: a passage, what came out of it, and what it reported.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use bytes::BytesMut;
+
+use super::{Exchanges, Fate, Out, Passage};
+use crate::engine::event::{ConnectionId, Event, ExchangeId};
+use crate::engine::http::exchange::{Direction, Exchange};
+use crate::engine::http::{Origin, RequestHead};
+use crate::engine::policy::{Carrier, ConnPermit, Mode, Policy, Verdict};
+
+/// Where the requests of the tests go.
+pub(super) fn origin() -> Origin {
+    Origin { scheme: "https", address: "192.0.2.1:443".into() }
+}
+
+/// Judges by the mode, and keeps what is reported.
+pub(super) struct Book {
+    mode: Mode,
+    next: AtomicU64,
+    events: Mutex<Vec<Event>>,
+}
+
+impl Book {
+    pub(super) fn new(mode: Mode) -> Arc<Self> {
+        Arc::new(Self { mode, next: AtomicU64::new(1), events: Mutex::default() })
+    }
+
+    fn policy(&self) -> Policy {
+        Policy { mode: self.mode, carrier: Carrier::Verbatim, on_pinned: self.mode.on_pinned() }
+    }
+
+    pub(super) fn events(&self) -> Vec<Event> {
+        self.events.lock().unwrap().clone()
+    }
+
+    /// Status and error of each exchange that has ended, in the order in which they ended.
+    pub(super) fn ends(&self) -> Vec<(Option<u16>, Option<String>)> {
+        let end = |event| match event {
+            Event::ExchangeFinished { status, error, .. } => Some((status, error)),
+            _ => None,
+        };
+        self.events().into_iter().filter_map(end).collect()
+    }
+
+    /// What was wrong with the messages that were refused.
+    pub(super) fn refused(&self) -> Vec<String> {
+        let reason = |event| match event {
+            Event::MessageRefused { reason, .. } => Some(reason),
+            _ => None,
+        };
+        self.events().into_iter().filter_map(reason).collect()
+    }
+}
+
+impl Exchanges for Book {
+    fn begin(&self, head: &RequestHead) -> (Exchange, Verdict) {
+        let id = ExchangeId(self.next.fetch_add(1, Ordering::Relaxed));
+        let (exchange, started) = Exchange::begin(ConnectionId(1), id, head);
+        self.emit(started);
+        (exchange, self.policy().decide(head))
+    }
+
+    fn permit_tunnel(&self, protocol: &str) -> Option<ConnPermit> {
+        self.policy().permit_tunnel(protocol)
+    }
+
+    fn emit(&self, event: Event) {
+        self.events.lock().unwrap().push(event);
+    }
+}
+
+/// A passage between a child and a server that the test plays.
+pub(super) struct Play<P> {
+    pub(super) passage: P,
+    pub(super) book: Arc<Book>,
+    pub(super) out: Out,
+    inputs: [BytesMut; 2],
+    segment: usize,
+}
+
+impl<P: Passage> Play<P> {
+    /// A play in which bytes come `segment` at a time.
+    pub(super) fn new(passage: P, book: Arc<Book>, segment: usize) -> Self {
+        Self { passage, book, out: Out::default(), inputs: Default::default(), segment }
+    }
+
+    /// The child sends.
+    pub(super) fn child(&mut self, bytes: &[u8]) {
+        self.send(Direction::Request, bytes);
+    }
+
+    /// The server sends.
+    pub(super) fn server(&mut self, bytes: &[u8]) {
+        self.send(Direction::Response, bytes);
+    }
+
+    fn send(&mut self, direction: Direction, bytes: &[u8]) {
+        for piece in bytes.chunks(self.segment) {
+            self.inputs[direction as usize].extend_from_slice(piece);
+            // As its driver does, whatever came: what one side sends may let the other go on.
+            for direction in [direction, Direction::Request, Direction::Response] {
+                if self.passage.fate() == Fate::Open && self.passage.wants(direction) {
+                    self.passage.take(direction, &mut self.inputs[direction as usize], &mut self.out);
+                }
+            }
+        }
+    }
+
+    /// One side has sent all.
+    pub(super) fn end(&mut self, direction: Direction) {
+        self.passage.end(direction, &mut self.out);
+    }
+
+    /// What went to the server since the last time.
+    pub(super) fn upstream(&mut self) -> Vec<u8> {
+        self.out.upstream.split().to_vec()
+    }
+
+    /// What went to the child since the last time.
+    pub(super) fn downstream(&mut self) -> Vec<u8> {
+        self.out.downstream.split().to_vec()
+    }
+}
+
+/// Plays `child` and `server` many times with bytes changed, lost or repeated at random: whatever comes, it is passed,
+/// refused or waited for, and every exchange that began is reported to have ended.
+pub(super) fn survives<P: Passage>(new: impl Fn(Arc<Book>) -> P, child: &[u8], server: &[u8]) {
+    let mut dice = Dice(1);
+    for _ in 0..2_000 {
+        let book = Book::new(Mode::Observe);
+        let mut play = Play::new(new(book.clone()), book, 1 + dice.below(64));
+        play.child(&dice.spoil(child));
+        play.server(&dice.spoil(server));
+        if dice.below(2) == 0 {
+            play.end(Direction::Response);
+        }
+        drop(play.passage);
+        let begun = |event: &&Event| matches!(event, Event::ExchangeStarted { .. });
+        assert_eq!(play.book.events().iter().filter(begun).count(), play.book.ends().len());
+    }
+}
+
+/// A linear congruential generator: the same throws in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, most: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % most
+    }
+
+    fn spoil(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut bytes = bytes.to_vec();
+        for _ in 0..self.below(6) {
+            let at = self.below(bytes.len());
+            match self.below(4) {
+                0 => bytes[at] = self.below(256) as u8,
+                1 => bytes[at] ^= 1 << self.below(8),
+                2 => bytes.truncate(at.max(1)),
+                _ => bytes.extend_from_within(at..),
+            }
+        }
+        bytes
+    }
+}

@@ -1,0 +1,154 @@
+//! Bodies on their way, counted as they pass. Nothing is copied, kept or reordered; what one side does not take, the
+//! other does not send.
+
+use std::error::Error as StdError;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body_util::{Either, Full};
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+
+use super::child::Entered;
+use crate::engine::http::RequestHead;
+use crate::engine::http::exchange::{Direction, Exchange, Half, OutOfOrder};
+use crate::engine::http::verbatim::Exchanges;
+use crate::engine::policy::Verdict;
+use crate::proxy::connection::Connection;
+use crate::proxy::error::is_reset;
+
+/// The body of a response: the server's, or one of ours.
+pub(super) type Body = Either<Metered, Full<Bytes>>;
+
+type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// An exchange and its connection. Its end is reported when the last of those who work for it lets go.
+pub(super) struct Tracked {
+    connection: Arc<Connection>,
+    exchange: Mutex<Exchange>,
+}
+
+impl Tracked {
+    /// Begins an exchange and reports it, and judges its head.
+    pub(super) fn begin(connection: &Arc<Connection>, head: &RequestHead) -> (Arc<Self>, Verdict) {
+        let (exchange, verdict) = Exchanges::begin(&**connection, head);
+        (Arc::new(Self { connection: Arc::clone(connection), exchange: Mutex::new(exchange) }), verdict)
+    }
+
+    /// Notes the status that goes to the child.
+    pub(super) fn answer(&self, status: http::StatusCode) {
+        self.with(|exchange| exchange.answer(status.as_u16()));
+    }
+
+    /// Notes what cut the exchange short.
+    pub(super) fn fail(&self, error: String) {
+        self.with(|exchange| exchange.fail(error));
+    }
+
+    /// Adds what went one way.
+    pub(super) fn settle(&self, direction: Direction, half: Half) {
+        self.with(|exchange| exchange.settle(direction, half));
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Exchange) -> T) -> T {
+        act(&mut self.exchange.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for Tracked {
+    fn drop(&mut self) {
+        if let Some(finished) = self.with(Exchange::finish) {
+            self.connection.emit(finished);
+        }
+    }
+}
+
+/// A body that is counted. When it is over, or dropped before, it is settled with its exchange.
+pub(super) struct Metered {
+    body: Incoming,
+    direction: Direction,
+    half: Half,
+    tracked: Option<Arc<Tracked>>,
+    /// Reset if the response is, for HTTP/1 has no smaller unit to reset: what breaks off must not look like what ends
+    /// with its connection.
+    unit: Option<Arc<Connection>>,
+    /// Held until this is dropped.
+    entered: Option<Entered>,
+}
+
+impl Metered {
+    /// The body of a request.
+    pub(super) fn request(body: Incoming, tracked: &Arc<Tracked>) -> Self {
+        Self::new(body, Direction::Request, tracked)
+    }
+
+    /// The body of a response, which keeps its exchange open and passes a reset on to `unit`.
+    pub(super) fn response(body: Incoming, tracked: &Arc<Tracked>, entered: Entered, unit: &Arc<Connection>) -> Self {
+        let mut metered = Self::new(body, Direction::Response, tracked);
+        (metered.unit, metered.entered) = (Some(Arc::clone(unit)), Some(entered));
+        metered
+    }
+
+    fn new(body: Incoming, direction: Direction, tracked: &Arc<Tracked>) -> Self {
+        let tracked = Some(Arc::clone(tracked));
+        Self { body, direction, half: Half::default(), tracked, unit: None, entered: None }
+    }
+
+    fn note(&mut self, frame: &Frame<Bytes>) -> Result<(), OutOfOrder> {
+        match frame.data_ref() {
+            Some(data) => self.half.data(data.len() as u64),
+            None => self.half.trailers(),
+        }
+    }
+
+    fn broke(&mut self, error: hyper::Error) -> BoxError {
+        self.half.fail(error.to_string());
+        if let Some(connection) = self.unit.as_ref().filter(|_| is_reset(&error)) {
+            connection.reset();
+        }
+        self.settle();
+        error.into()
+    }
+
+    fn settle(&mut self) {
+        if let Some(tracked) = self.tracked.take() {
+            tracked.settle(self.direction, std::mem::take(&mut self.half));
+        }
+    }
+}
+
+impl hyper::body::Body for Metered {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+            Some(Ok(frame)) => Poll::Ready(Some(self.note(&frame).map(|()| frame).map_err(Into::into))),
+            Some(Err(error)) => Poll::Ready(Some(Err(self.broke(error)))),
+            None => {
+                self.half.end();
+                self.settle();
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    /// Unknown, always: the head says what length there is to say, and hyper would add a field where it says none.
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
+    }
+}
+
+impl Drop for Metered {
+    fn drop(&mut self) {
+        if self.body.is_end_stream() {
+            self.half.end();
+        }
+        self.settle();
+    }
+}

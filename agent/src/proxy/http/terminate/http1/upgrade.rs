@@ -1,0 +1,81 @@
+//! Connections that stop being HTTP: `101 Switching Protocols` (WebSocket among others) and CONNECT. What follows is
+//! copied unread.
+
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::upgrade::{OnUpgrade, on};
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+
+use super::body::Tracked;
+use crate::engine::http::Reply;
+use crate::engine::http::exchange::{Direction, Half};
+use crate::engine::policy::ConnPermit;
+use crate::proxy::connection::Connection;
+use crate::proxy::error::{Error, Side};
+use crate::proxy::relay::copy;
+
+/// The child's side of an upgrade that may come.
+pub(super) struct Upgrade {
+    downstream: OnUpgrade,
+    /// What the connection is to become, if the child asked for that.
+    protocol: Option<String>,
+    is_connect: bool,
+}
+
+impl Upgrade {
+    /// What `request` may become.
+    pub(super) fn of(request: &mut Request<Incoming>, protocol: Option<String>) -> Self {
+        Self { protocol, is_connect: request.method() == Method::CONNECT, downstream: on(request) }
+    }
+
+    /// If `response` agrees, joins both sides once its head is delivered.
+    ///
+    /// # Errors
+    /// The server agrees to what the policy does not let pass.
+    pub(super) fn follow(
+        self,
+        connection: &Arc<Connection>,
+        tracked: &Arc<Tracked>,
+        response: &mut Response<Incoming>,
+    ) -> Result<(), Reply> {
+        let Some(protocol) = self.protocol else { return Ok(()) };
+        let status = response.status();
+        let agrees = status == StatusCode::SWITCHING_PROTOCOLS || (self.is_connect && status.is_success());
+        let permit = connection.proxy.policy.permit_tunnel(&protocol);
+        connection.exchanges.decide(agrees && permit.is_some());
+        if !agrees {
+            return Ok(());
+        }
+        let Some(permit) = permit else {
+            tracked.fail("a switch to a protocol that is not read".into());
+            return Err(Reply::text(StatusCode::BAD_GATEWAY, "the server switches to a protocol that is not read"));
+        };
+        let (connection, tracked, upstream) = (Arc::clone(connection), Arc::clone(tracked), on(response));
+        tokio::spawn(async move {
+            if let Err(error) = join(permit, &connection, &tracked, self.downstream, upstream).await {
+                tracked.fail(error.chain());
+                connection.failed(&error);
+            }
+        });
+        Ok(())
+    }
+}
+
+async fn join(
+    _: ConnPermit,
+    connection: &Connection,
+    tracked: &Tracked,
+    downstream: OnUpgrade,
+    upstream: OnUpgrade,
+) -> Result<(), Error> {
+    let failed = |side| move |error| Error::hyper(side, connection.peer(side), error);
+    let downstream = downstream.await.map_err(failed(Side::Downstream))?;
+    let upstream = upstream.await.map_err(failed(Side::Upstream))?;
+    let (sent, received) = copy(connection, TokioIo::new(downstream), TokioIo::new(upstream)).await?;
+    for (direction, bytes) in [(Direction::Request, sent), (Direction::Response, received)] {
+        tracked.settle(direction, Half::whole(bytes));
+    }
+    Ok(())
+}

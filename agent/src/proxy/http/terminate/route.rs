@@ -1,0 +1,65 @@
+//! How the server of a connection is reached, once or again.
+
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+use tokio_rustls::client::TlsStream;
+
+use crate::engine::http::Origin;
+use crate::proxy::connection::Connection;
+use crate::proxy::dial::dial;
+use crate::proxy::error::Error;
+use crate::proxy::io::{BoxedIo, Socket};
+use crate::proxy::tls::Target;
+
+/// The way to a server.
+pub(crate) struct Route {
+    pub(crate) connection: Arc<Connection>,
+    /// What to ask for and what it must be, over TLS.
+    target: Option<Target>,
+    /// What came of the first attempt, until somebody asks.
+    first: Mutex<Option<Result<BoxedIo, Error>>>,
+}
+
+impl Route {
+    /// A server spoken to in plain text, not yet dialled.
+    pub(crate) fn plain(connection: &Arc<Connection>) -> Self {
+        Self { connection: Arc::clone(connection), target: None, first: Mutex::new(None) }
+    }
+
+    /// A server spoken to in plain text that could not be reached just now.
+    pub(crate) fn unreachable(connection: &Arc<Connection>, why: Error) -> Self {
+        Self { first: Mutex::new(Some(Err(why))), ..Self::plain(connection) }
+    }
+
+    /// A server spoken to over TLS, on `stream` to begin with.
+    pub(crate) fn secure(connection: &Arc<Connection>, target: Target, stream: TlsStream<Socket>) -> Self {
+        let first = Mutex::new(Some(Ok(Box::new(stream) as BoxedIo)));
+        Self { connection: Arc::clone(connection), target: Some(target), first }
+    }
+
+    /// Whether the server is spoken to over TLS.
+    pub(crate) const fn is_secure(&self) -> bool {
+        self.target.is_some()
+    }
+
+    /// Where requests go that do not say so themselves.
+    pub(crate) fn origin(&self) -> Origin {
+        let scheme = if self.is_secure() { "https" } else { "http" };
+        Origin { scheme, address: self.connection.orig_dst.to_string() }
+    }
+
+    /// An open stream to the server.
+    ///
+    /// # Errors
+    /// It cannot be reached.
+    pub(crate) async fn connect(&self) -> Result<BoxedIo, Error> {
+        if let Some(first) = self.first.lock().await.take() {
+            return first;
+        }
+        match &self.target {
+            None => Ok(Box::new(dial(&self.connection).await?)),
+            Some(target) => Ok(Box::new(target.connect(&self.connection).await?.stream)),
+        }
+    }
+}
