@@ -21,6 +21,7 @@ pub mod lab;
 pub mod leftovers;
 pub mod netns;
 pub mod nginx;
+pub mod play;
 pub mod process;
 pub mod procfs;
 pub mod scratch;
