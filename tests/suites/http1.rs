@@ -400,3 +400,218 @@ fn forms() -> Vec<Case> {
             .server(OK),
     ]
 }
+
+/// Requests that two readers could take for different ones.
+const AMBIGUOUS: [(&str, &str); 44] = [
+    ("Content-Length with Transfer-Encoding", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    ("Transfer-Encoding with Content-Length", "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"),
+    ("two lengths", "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello"),
+    ("two equal lengths", "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello"),
+    ("a list of lengths", "Content-Length: 5, 5\r\n\r\nhello"),
+    ("a signed length", "Content-Length: +5\r\n\r\nhello"),
+    ("a negative length", "Content-Length: -5\r\n\r\nhello"),
+    ("a length in hexadecimal", "Content-Length: 0x5\r\n\r\nhello"),
+    ("a length with an underscore", "Content-Length: 0_5\r\n\r\nhello"),
+    ("a length that overflows", "Content-Length: 18446744073709551621\r\n\r\nhello"),
+    ("no number for a length", "Content-Length: five\r\n\r\nhello"),
+    ("an empty length", "Content-Length:\r\n\r\nhello"),
+    ("a length with more behind it", "Content-Length: 5 6\r\n\r\nhello"),
+    ("chunked and then identity", "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n"),
+    ("identity", "Transfer-Encoding: identity\r\n\r\n"),
+    ("chunked twice", "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n"),
+    ("chunked in two fields", "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    ("chunked and then gzip", "Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n"),
+    ("gzip alone", "Transfer-Encoding: gzip\r\n\r\n"),
+    ("a coding that is unknown", "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
+    ("a coding with a parameter", "Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n"),
+    ("a coding in quotes", "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n"),
+    ("an empty coding", "Transfer-Encoding:\r\n\r\n0\r\n\r\n"),
+    ("a vertical tab in a coding", "Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n"),
+    ("space before the colon", "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n"),
+    ("a tab before the colon", "Content-Length\t: 5\r\n\r\nhello"),
+    ("a folded line", "X: a\r\n b\r\n\r\n"),
+    ("a folded coding", "Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n"),
+    ("a field before all others that is folded", " X: a\r\n\r\n"),
+    ("a bare LF after a field", "X: a\nContent-Length: 5\r\n\r\nhello"),
+    ("a bare LF at the end", "X: a\r\n\n"),
+    ("a bare CR in a value", "X: a\rContent-Length: 5\r\n\r\n"),
+    ("a bare CR before the end of a line", "X: a\r\r\n\r\n"),
+    ("a NUL in a value", "X: a\0b\r\n\r\n"),
+    ("a NUL in a name", "X\0: a\r\n\r\n"),
+    ("two hosts", "Host: other.test\r\n\r\n"),
+    ("a name with a space", "X Y: a\r\n\r\n"),
+    ("a name with a delimiter", "X(Y): a\r\n\r\n"),
+    ("a name beyond ASCII", "X\u{e9}: a\r\n\r\n"),
+    ("an empty name", ": a\r\n\r\n"),
+    ("a line without colon", "Content-Length\r\n\r\n"),
+    ("DEL in a value", "X: a\x7f\r\n\r\n"),
+    ("a control character in a value", "X: a\x01b\r\n\r\n"),
+    ("a length behind a control character", "Content-Length: \x0c5\r\n\r\nhello"),
+];
+
+/// Requests whose first line is not one.
+const FIRST_LINES: [(&str, &str); 12] = [
+    ("a version that there is not", "GET / HTTP/1.2"),
+    ("a version of two digits", "GET / HTTP/1.10"),
+    ("HTTP/2 in a request line", "GET / HTTP/2.0"),
+    ("a version in small letters", "GET / http/1.1"),
+    ("no version", "GET /"),
+    ("two spaces", "GET  / HTTP/1.1"),
+    ("a space at the end", "GET / HTTP/1.1 "),
+    ("a space within the target", "GET /a b HTTP/1.1"),
+    ("a tab for a space", "GET\t/ HTTP/1.1"),
+    ("a method that is no token", "GE(T / HTTP/1.1"),
+    ("a NUL in the target", "GET /\0 HTTP/1.1"),
+    ("no target", "GET HTTP/1.1"),
+];
+
+/// Chunked bodies that two readers could take for different ones: what passes, and what does not.
+const CHUNKS: [(&str, &str, &str); 16] = [
+    ("a bare LF after a size", "", "3\nabc\r\n0\r\n\r\n"),
+    ("a size with space behind", "", "3 \r\nabc\r\n0\r\n\r\n"),
+    ("a size with space before", "", " 3\r\nabc\r\n0\r\n\r\n"),
+    ("a size with a sign", "", "+3\r\nabc\r\n0\r\n\r\n"),
+    ("a negative size", "", "-3\r\nabc\r\n0\r\n\r\n"),
+    ("a size with 0x", "", "0x3\r\nabc\r\n0\r\n\r\n"),
+    ("a size with an underscore", "", "0_3\r\nabc\r\n0\r\n\r\n"),
+    ("a size that overflows", "", "10000000000000003\r\nabc\r\n0\r\n\r\n"),
+    ("no size", "", "\r\nabc\r\n0\r\n\r\n"),
+    ("no digits", "", "g\r\nabc\r\n0\r\n\r\n"),
+    ("a chunk that is longer than its size", "", "3\r\nabcd\r\n0\r\n\r\n"),
+    ("a chunk that ends with a bare LF", "", "3\r\nabc\n0\r\n\r\n"),
+    ("a bare CR in an extension", "", "3;a=\rb\r\nabc\r\n0\r\n\r\n"),
+    ("a bare LF in an extension", "3\r\nabc\r\n", "1;a=\"\nX\"\r\nz\r\n0\r\n\r\n"),
+    ("a bare LF in the trailers", "3\r\nabc\r\n", "0\r\nX: 1\n\r\n"),
+    ("a folded trailer", "3\r\nabc\r\n", "0\r\nX: 1\r\n 2\r\n\r\n"),
+];
+
+#[test]
+fn what_may_be_read_in_two_ways_is_answered_400_and_does_not_pass() {
+    let smuggled = "GET /smuggled HTTP/1.1\r\nHost: conform.test\r\n\r\n";
+    let refused = |name: &str, request: &str| {
+        let request = format!("{request}{smuggled}");
+        [https(name), http(&format!("{name}, in plain text"))]
+            .map(|case| case.ask(&request).closed("HTTP/1.1 400 ").untouched())
+    };
+    let fields = AMBIGUOUS.iter().flat_map(|(name, rest)| refused(name, &format!("{POST}{rest}")));
+    let lines = FIRST_LINES.iter().map(|(name, line)| {
+        https(name).ask(format!("{line}\r\nHost: conform.test\r\n\r\n{smuggled}")).closed("HTTP/1.1 400 ").untouched()
+    });
+    let old = https("Transfer-Encoding in HTTP/1.0")
+        .ask(format!("POST / HTTP/1.0\r\nHost: conform.test\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{smuggled}"))
+        .closed("HTTP/1.1 400 ")
+        .untouched();
+    let after = https("after a request that is sound")
+        .child(GET)
+        .server(OK)
+        .ask(format!("{POST}Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello{smuggled}"))
+        .closed("HTTP/1.1 400 ")
+        .untouched();
+    let chunks = CHUNKS.iter().flat_map(|(name, sound, broken)| {
+        let head = format!("{POST}Transfer-Encoding: chunked\r\n\r\n");
+        let case = https(name).ask(format!("{head}{sound}{broken}{smuggled}")).closed("HTTP/1.1 400 ");
+        [case.then("without", json!(["smuggled"]))]
+    });
+    let cases: Vec<Case> = fields.chain(lines).chain([old, after]).chain(chunks).collect();
+    let stage = Stage::new();
+    for carrier in CARRIERS {
+        let agent = stage.lab.agent().args(&["--carrier", carrier]);
+        let session = agent.up();
+        stage.play(&session, carrier, &cases);
+        session.down();
+        let reported = agent.log().matches("message_refused").count();
+        assert_eq!(reported, cases.len(), "{carrier}");
+    }
+}
+
+#[test]
+fn what_a_server_says_that_may_be_read_in_two_ways_does_not_pass() {
+    let table = [
+        (
+            "a length with a coding",
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        ),
+        ("two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok"),
+        ("a list of lengths", "HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok"),
+        ("no number for a length", "HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\nok"),
+        ("a coding in HTTP/1.0", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        ("a coding that is unknown", "HTTP/1.1 200 OK\r\nTransfer-Encoding: x\r\n\r\nok"),
+        ("chunked that is not the last", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n\r\nok"),
+        ("a bare LF", "HTTP/1.1 200 OK\nContent-Length: 2\n\nok"),
+        ("a bare CR", "HTTP/1.1 200 OK\r\nX: a\rb\r\nContent-Length: 2\r\n\r\nok"),
+        ("a NUL", "HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 2\r\n\r\nok"),
+        ("a folded line", "HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 2\r\n\r\nok"),
+        ("space before a colon", "HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\nok"),
+        ("a status of four digits", "HTTP/1.1 2000 OK\r\nContent-Length: 2\r\n\r\nok"),
+        ("another version", "HTTP/1.7 200 OK\r\nContent-Length: 2\r\n\r\nok"),
+        ("another protocol", "SSH-2.0-OpenSSH_9.0\r\n\r\n"),
+        ("a switch that nobody asked for", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"),
+    ];
+    let cases = table.map(|(name, response)| {
+        https(name).only_verbatim().child(GET).tell(response).closed("HTTP/1.1 502 ").then("left", json!(["server"]))
+    });
+    let broken = ["3\nabc", "3\r\nabcd", "g\r\n", "0\r\nX: 1\n\r\n"].map(|chunk| {
+        https(&format!("a response that breaks: {chunk:?}"))
+            .only_verbatim()
+            .child(GET)
+            .server("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            .tell(chunk)
+            .then("heard", json!(["child", "reset"]))
+    });
+    let stage = Stage::new();
+    let agent = stage.lab.agent();
+    let session = agent.up();
+    let cases = [&cases[..], &broken].concat();
+    stage.play(&session, "verbatim", &cases);
+    session.down();
+    assert_eq!(agent.log().matches("message_refused").count(), cases.len());
+}
+
+#[test]
+fn a_head_beyond_the_limit_is_answered_431() {
+    let large = request("GET / HTTP/1.1", &format!("X: {}\r\n", "x".repeat(257 << 10)));
+    let many = request("GET / HTTP/1.1", &(0..512).map(|number| format!("X-{number}: 1\r\n")).collect::<String>());
+    let trailers = format!("{POST}Transfer-Encoding: chunked\r\n\r\n0\r\nX: {}", "x".repeat(257 << 10));
+    play(
+        &[],
+        &[
+            https("too large").ask(large).closed("HTTP/1.1 431 ").untouched(),
+            https("too many fields").ask(many).closed("HTTP/1.1 431 ").untouched(),
+            https("trailers that are too large").ask(trailers).closed("HTTP/1.1 431 ").then("without", json!(["xxx"])),
+            https("a response's head that is too large")
+                .child(GET)
+                .tell(format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(330 << 10)))
+                .answered("HTTP/1.1 502 ")
+                .then("left", json!(["server"])),
+        ],
+    );
+}
+
+#[test]
+fn where_messages_are_cut_into_segments_does_not_matter() {
+    let request = format!("{POST}Transfer-Encoding: chunked\r\nX: y\r\n\r\n5;a=b\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n");
+    let response = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+    let cut = |name: &str, which: fn(&str) -> Case| {
+        let whole = which(name).only_verbatim();
+        let one = (1..request.len())
+            .fold(whole, |case, at| case.then("child", json!([request[..at], request[at..]])).server(response));
+        (1..response.len())
+            .fold(one, |case, at| case.child(&request).then("server", json!([response[..at], response[at..]])))
+    };
+    let sound = format!("{POST}Content-Length: 5\r\nX: y\r\n\r\nhello");
+    let drip = |name: &str, which: fn(&str) -> Case| {
+        which(name)
+            .then("drip", json!(["child", sound]))
+            .then("drip", json!(["server", OK]))
+            .then("drip", json!(["child", GET]))
+    };
+    play(
+        &[],
+        &[
+            cut("in two", http),
+            cut("in two records", https),
+            drip("byte by byte", http),
+            drip("a record for each byte", https),
+        ],
+    );
+}

@@ -150,6 +150,13 @@ class Play:
         """One end has sent all; whether the other hears it does not matter."""
         self.end(who).finish()
 
+    def heard(self, who, *ends):
+        """The connection is over for this end, in one of these ways."""
+        self.pair.drive(lambda: self.end(who).ended, f"`{who}` expects {ends}")
+        if self.end(who).ended not in ends:
+            raise Failure(f"`{who}` expects {ends}: {self.end(who).ended}")
+        self.loose = True
+
     def hears(self, who, ends):
         self.pair.drive(lambda: self.end(who) and (self.end(who).ended or self.end(who).got), f"`{who}` expects {ends}")
         end = self.end(who)
