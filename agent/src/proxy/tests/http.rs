@@ -131,6 +131,34 @@ async fn a_body_that_breaks_off_does_not_end_cleanly() {
 }
 
 #[tokio::test]
+async fn a_request_that_breaks_in_its_body_is_answered_and_does_not_end_cleanly() {
+    over_both(async |carrier| {
+        let (heard, mut end) = tokio::sync::mpsc::channel(1);
+        let origin = origin(move |mut tcp| {
+            let heard = heard.clone();
+            async move {
+                let mut all = Vec::new();
+                drop(tcp.read_to_end(&mut all).await);
+                heard.send(all).await.unwrap();
+            }
+        })
+        .await;
+        let lab = Lab::over(carrier, origin, None).await;
+        let mut tcp = lab.tcp().await;
+        let head = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+        tcp.write_all(format!("{head}1\r\na\r\n2\nsmuggled").as_bytes()).await.unwrap();
+        assert!(read_head(&mut tcp).await.starts_with("HTTP/1.1 400 "));
+        tcp.read_to_end(&mut Vec::new()).await.unwrap();
+        drop(tcp);
+        let heard = String::from_utf8(end.recv().await.unwrap()).unwrap();
+        assert!(!heard.ends_with("0\r\n\r\n") && !heard.contains("smuggled"), "{heard:?}");
+        let refused = |event: &Event| matches!(event, Event::MessageRefused { .. });
+        assert_eq!(lab.finish().await.iter().filter(|event| refused(event)).count(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_server_that_closes_between_requests_is_dialled_again() {
     let origin = origin(async |mut tcp| {
         read_head(&mut tcp).await;

@@ -57,5 +57,6 @@ fn deliver(
         return answer::with(reply);
     }
     tracked.answer(response.status());
+    upstream.route.connection.exchanges.answer();
     response.map(|body| Either::Left(Metered::response(body, tracked, entered, &upstream.route.connection)))
 }
