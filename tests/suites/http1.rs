@@ -604,6 +604,7 @@ fn where_messages_are_cut_into_segments_does_not_matter() {
             .then("drip", json!(["child", sound]))
             .then("drip", json!(["server", OK]))
             .then("drip", json!(["child", GET]))
+            .server(OK)
     };
     play(
         &[],
