@@ -16,6 +16,7 @@ pub mod agent;
 pub mod capture;
 pub mod certificates;
 pub mod frames;
+pub mod h2;
 pub mod host_state;
 pub mod lab;
 pub mod leftovers;

@@ -284,6 +284,16 @@ class Http2:
             if not flags & END_STREAM:
                 self.end.send(frame(WINDOW_UPDATE, 0, stream, struct.pack(">I", bytes_)))
 
+    def received(self, stream):
+        """Bytes of content that have come."""
+        return sum(len(value) for what, value in self.log.get(stream, []) if what == "data")
+
+    def grant(self, stream, room):
+        """Makes room, and from now on as data comes."""
+        self.credits = True
+        self.end.send(frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", room)))
+        self.end.send(frame(WINDOW_UPDATE, 0, stream, struct.pack(">I", room)))
+
     @staticmethod
     def note(log, stream, what, value=None):
         """Data that comes in more pieces means the same; a frame without any means nothing."""

@@ -4,7 +4,7 @@ sent. Whatever is not expected is an error, after the last move as well.
 
 play.py SCRIPT    prints, as JSON, for each case its name, its error if it failed, and whether all bytes arrived as sent.
 """
-import concurrent.futures, json, sys, traceback
+import concurrent.futures, json, sys, time, traceback
 
 import h2, http1
 from ends import Failure, Net, Pair
@@ -240,6 +240,39 @@ class Play:
         if not any(one[0] == kind and one[2] == stream and one[3].startswith(payload) for one in got):
             raise Failure(f"the child expects {h2.NAMES[kind]}({stream}) {payload}: got {got}, {child.ended}")
 
+    def ends_with(self, *codes):
+        """The child is told, in GOAWAY, one of these codes, and its connection ends."""
+        child, told = self.pair.child, []
+
+        def over():
+            found, length = h2.frames(child.got)
+            del child.got[:length]
+            told.extend(int.from_bytes(one[3][4:8], "big") for one in found if one[0] == h2.GOAWAY)
+            if told:
+                child.finish()
+            return child.ended
+
+        self.pair.drive(over, f"the child expects GOAWAY {codes} and the end")
+        if not told or told[-1] not in codes:
+            raise Failure(f"the child expects GOAWAY {codes}: got {told}, {child.ended}")
+        self.loose = True
+
+    def flood(self, data, times):
+        """The child sends this so often, or as much of it as is taken, and reads nothing; then it goes."""
+        child, data = self.pair.child, data.encode("latin-1")
+        child.reads, self.loose = False, True
+        block, last = data * min(times, 4096), None
+        for _ in range(max(1, times // 4096)):
+            child.send(block)
+            last, since = len(child.out), time.monotonic()
+            while child.out and time.monotonic() - since < 0.5:
+                for end in self.pair.ends():
+                    end.step()
+                if len(child.out) != last:
+                    last, since = len(child.out), time.monotonic()
+            if child.out:
+                return
+
     def abandon(self):
         self.loose = True
 
@@ -271,6 +304,17 @@ class Play:
             self.until(same, f"what `{who}` meant")
         except Failure:
             raise Failure(f"`{who}` meant {sender.sent}\n  understood as {receiver.log}; its own {sender.log}")
+
+    def stall(self, who, stream, data, times):
+        """What one end sends waits for the other to make room, and then arrives."""
+        sender, receiver = self.peers[who], self.peers["server" if who == "child" else "child"]
+        receiver.credits = False
+        sender.data(stream, data * times, True)
+        self.until(lambda: receiver.received(stream) == 65535, "a window full of data")
+        if not sender.waiting:
+            raise Failure(f"all of {len(data) * times} bytes were taken, though 65535 fit")
+        receiver.grant(stream, 65535)
+        self.meant(who)
 
     def setting(self, who, name, value):
         """One end was told this by the other's settings."""
