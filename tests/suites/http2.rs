@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 use tests::h2::*;
-use tests::play::{CARRIERS, Case, Stage, bytes, h2, h2c, http};
+use tests::play::{CARRIERS, Case, Stage, bytes, h2, h2c};
 use tests::procfs::peak_kib;
 
 const GET: Fields<'_> = &[(":method", "GET"), (":scheme", "https"), (":authority", "conform.test"), (":path", "/")];
@@ -290,8 +290,10 @@ fn tables() -> Vec<Case> {
                 .server(frame(HEADERS, END_STREAM | END_HEADERS, 1, b"\x88\x10\x01s\x01t"))
         }),
         both("a table that is made smaller and larger", |case| {
+            let first = [b"\x3f\xe1\xff\x03\x82\x84\x87", &named[..]].concat();
+            let first = frame(HEADERS, END_STREAM | END_HEADERS, 1, &first);
             open_with(case, &[(1, 0)], &[(1, 100_000)])
-                .child(get(1, &[&[0x3f, 0xe1, 0xff, 0x03][..], named].concat()).replace_size_first())
+                .child(first)
                 .server(frame(HEADERS, END_STREAM | END_HEADERS, 1, b"\x20\x88\x40\x01c\x01d"))
                 .child(settings(&[(1, 4096)]))
                 .server(settings_ack())
@@ -302,18 +304,6 @@ fn tables() -> Vec<Case> {
         }),
     ]
     .concat()
-}
-
-/// Puts a size update, which `get` writes after three indexed fields, before them.
-trait SizeFirst {
-    fn replace_size_first(self) -> Self;
-}
-
-impl SizeFirst for Vec<u8> {
-    fn replace_size_first(mut self) -> Self {
-        self[9..16].rotate_left(3);
-        self
-    }
 }
 
 /// Each code there is, and one that there is not, both ways.
@@ -362,10 +352,12 @@ fn meanings(over: fn(&str) -> Case) -> Vec<Case> {
     ];
     let codes = (0..14).fold(fresh("all codes of resets"), |case, code| {
         let (child, server) = (4 * code + 1, 4 * code + 3);
-        let case = case.meant("child", json!([head(child, POST, false), ["reset", child, code]]));
+        let case =
+            case.meant("child", json!([head(child, POST, false)])).meant("child", json!([["reset", child, code]]));
         // A server's NO_ERROR follows its answer.
-        let answer = json!([head(server, OK, code == 0), ["reset", server, code]]);
-        case.meant("child", json!([head(server, POST, false)])).meant("server", answer)
+        case.meant("child", json!([head(server, POST, false)]))
+            .meant("server", json!([head(server, OK, code == 0)]))
+            .meant("server", json!([["reset", server, code]]))
     });
     vec![
         fresh("a request and its response")
@@ -475,6 +467,196 @@ fn meanings(over: fn(&str) -> Case) -> Vec<Case> {
             .meant("child", json!([head(1, &[(":method", "CONNECT"), (":authority", "a.test:443")], false)]))
             .meant("server", json!([head(1, OK, false)]))
             .meant("child", json!([body(1, "x", false)]))
-            .meant("server", json!([body(1, "y", false)])),
+            .meant("server", json!([body(1, "y", true)]))
+            .meant("child", json!([body(1, "", true)])),
     ]
+}
+
+#[test]
+fn what_breaks_a_connection_ends_it_with_its_code() {
+    const PROTOCOL: u32 = 1;
+    const FRAME_SIZE: u32 = 6;
+    const COMPRESSION: u32 = 9;
+    let get = headers(1, END_STREAM, GET);
+    let open_block = frame(HEADERS, 0, 1, &block(GET));
+    let table: Vec<(&str, Vec<u8>, &[u32])> = vec![
+        ("a reference to no entry", frame(HEADERS, END_HEADERS, 1, &[0x82, 0xff, 0x7f]), &[COMPRESSION]),
+        ("a table size that was not allowed", frame(HEADERS, END_HEADERS, 1, b"\x3f\xe1\xff\x03\x82"), &[COMPRESSION]),
+        ("a block that is cut", frame(HEADERS, END_HEADERS, 1, &[0x00, 0x05, b'a']), &[COMPRESSION]),
+        ("a Huffman code that is padded too much", frame(HEADERS, END_HEADERS, 1, b"\0\x81\xff\x01a"), &[COMPRESSION]),
+        ("an even stream", headers(2, END_STREAM, GET), &[PROTOCOL]),
+        ("a stream of number 0", headers(0, END_STREAM, GET), &[PROTOCOL]),
+        ("data of a stream that is not open", data(1, 0, "x"), &[PROTOCOL]),
+        ("CONTINUATION of nothing", frame(CONTINUATION, END_HEADERS, 1, &block(GET)), &[PROTOCOL]),
+        ("data within a block", [open_block.clone(), data(1, 0, "x")].concat(), &[PROTOCOL]),
+        ("PING within a block", [open_block.clone(), frame(PING, 0, 0, &[0; 8])].concat(), &[PROTOCOL]),
+        ("another stream within a block", [open_block, frame(CONTINUATION, END_HEADERS, 3, &[])].concat(), &[PROTOCOL]),
+        (
+            "PUSH_PROMISE of a child",
+            [get.clone(), frame(PUSH_PROMISE, END_HEADERS, 1, &[0, 0, 0, 2])].concat(),
+            &[PROTOCOL],
+        ),
+        ("more padding than payload", [headers(1, 0, POST), frame(DATA, PADDED, 1, &[9, 0])].concat(), &[PROTOCOL]),
+        ("more padding than block", frame(HEADERS, END_HEADERS | PADDED, 1, &[9, 0x82]), &[PROTOCOL]),
+        ("a frame that is too large", [headers(1, 0, POST), data(1, 0, &"x".repeat(16_385))].concat(), &[FRAME_SIZE]),
+        ("SETTINGS that are cut", frame(SETTINGS, 0, 0, &[0, 1, 0]), &[FRAME_SIZE]),
+        (
+            "RST_STREAM of the wrong size",
+            [headers(1, 0, POST), frame(RST_STREAM, 0, 1, &[0; 3])].concat(),
+            &[FRAME_SIZE],
+        ),
+        ("WINDOW_UPDATE of the wrong size", frame(WINDOW_UPDATE, 0, 0, &[0; 5]), &[FRAME_SIZE]),
+    ];
+    // The server judges these itself where they arrive as they are.
+    let passed: Vec<(&str, Vec<u8>, &[u32])> = vec![
+        ("data of no stream", data(0, 0, "x"), &[PROTOCOL]),
+        ("an acknowledgement with settings", frame(SETTINGS, ACK, 0, &[0; 6]), &[FRAME_SIZE]),
+        ("SETTINGS of a stream", frame(SETTINGS, 0, 1, &[]), &[PROTOCOL]),
+        ("GOAWAY of the wrong size", frame(GOAWAY, 0, 0, &[0; 4]), &[FRAME_SIZE]),
+        ("PING of the wrong size", frame(PING, 0, 0, &[0; 7]), &[FRAME_SIZE]),
+        ("a reset of a stream that is not open", reset(1, 8), &[PROTOCOL]),
+    ];
+    let ended = |(name, bytes, codes): &(&str, Vec<u8>, &[u32])| {
+        let sent = [PREFACE, &settings(&[]), bytes].concat();
+        h2(name).ask(sent).then("server_ready", json!([])).then("ends_with", json!(codes))
+    };
+    // h2 resets the stream alone.
+    let again =
+        ("a second request on a stream", [headers(1, 0, POST), headers(1, END_STREAM, GET)].concat(), &[PROTOCOL][..]);
+    // For most of these h2 knows but one code.
+    let coarse = |(name, bytes, _): &(&'static str, Vec<u8>, &[u32])| {
+        ended(&(*name, bytes.clone(), &[PROTOCOL, FRAME_SIZE, COMPRESSION])).only_terminate()
+    };
+    let ends = table
+        .iter()
+        .chain([&again])
+        .map(|case| ended(case).only_verbatim())
+        .chain(table.iter().map(coarse))
+        .chain(passed.iter().map(coarse));
+    let passes =
+        passed.iter().map(|(name, bytes, _)| h2(name).only_verbatim().child([PREFACE, &settings(&[]), bytes].concat()));
+    let cases: Vec<Case> = ends.chain(passes).collect();
+    let stage = Stage::new();
+    for carrier in CARRIERS {
+        let session = stage.session(carrier, &[]);
+        stage.play(&session, carrier, &cases);
+        session.down();
+    }
+}
+
+#[test]
+fn a_malformed_request_is_reset_and_leaves_the_others_as_they_are() {
+    let with = |extra: Fields<'_>| block(&[GET, extra].concat());
+    let table: Vec<(&str, Vec<u8>)> = vec![
+        ("no method", block(&GET[1..])),
+        ("no path", block(&GET[..3])),
+        ("no scheme", block(&[GET[0], GET[2], GET[3]])),
+        ("a pseudo-header twice", with(&[(":path", "/b")])),
+        ("a pseudo-header of responses", with(&[(":status", "200")])),
+        ("a pseudo-header that nobody knows", with(&[(":x", "1")])),
+        ("a pseudo-header after others", block(&[&GET[..3], &[("x", "1"), (":path", "/")]].concat())),
+        ("capitals in a name", with(&[("Upper", "case")])),
+        ("a space in a name", with(&[("a b", "c")])),
+        ("an empty name", with(&[("", "c")])),
+        ("a line end in a value", with(&[("x", "a\r\nb: c")])),
+        ("a NUL in a value", with(&[("x", "a\0b")])),
+        ("Connection", with(&[("connection", "close")])),
+        ("Transfer-Encoding", with(&[("transfer-encoding", "chunked")])),
+        ("Upgrade", with(&[("upgrade", "h2c")])),
+        ("TE of something else", with(&[("te", "gzip")])),
+        ("two lengths", with(&[("content-length", "1"), ("content-length", "2")])),
+    ];
+    let malformed = |(name, block): &(&str, Vec<u8>)| {
+        let broken = frame(HEADERS, END_STREAM | END_HEADERS, 3, block);
+        open(h2(name).only_verbatim())
+            .child(headers(1, 0, POST))
+            .ask(broken)
+            .frame(RST_STREAM, 3, 1_u32.to_be_bytes())
+            .child(data(1, END_STREAM, "x"))
+            .server(headers(1, END_STREAM, OK))
+    };
+    // What h2 takes for malformed it resets as well, or ends the connection.
+    let ended = |(name, block): &(&str, Vec<u8>)| {
+        let broken = frame(HEADERS, END_STREAM | END_HEADERS, 1, block);
+        h2(name)
+            .only_terminate()
+            .ask([PREFACE, &settings(&[]), &broken].concat())
+            .then("server_ready", json!([]))
+            .then("refused", json!([]))
+    };
+    let cases: Vec<Case> = table.iter().flat_map(|case| [malformed(case), ended(case)]).collect();
+    let stage = Stage::new();
+    for carrier in CARRIERS {
+        let session = stage.session(carrier, &[]);
+        stage.play(&session, carrier, &cases);
+        session.down();
+    }
+}
+
+#[test]
+fn a_request_that_is_refused_leaves_all_other_streams_as_they_are() {
+    let connect: Fields<'_> = &[(":method", "CONNECT"), (":authority", "a.test:443")];
+    let first = frame(HEADERS, END_HEADERS, 1, b"\x83\x84\x87\x41\x0cconform.test");
+    let after = frame(HEADERS, END_STREAM | END_HEADERS, 5, b"\x82\x84\x87\xbe");
+    let again = [(":method", "GET"), (":path", "/"), (":scheme", "https"), (":authority", "conform.test")];
+    let again = frame(HEADERS, END_STREAM | END_HEADERS, 5, &[&[0x20][..], &block(&again)].concat());
+    let frames = open(h2("in frames").only_verbatim())
+        .child(first)
+        .server([headers(1, 0, OK), data(1, 0, "first")].concat())
+        .ask(headers(3, 0, connect))
+        .frame(HEADERS, 3, block(&[(":status", "403")]))
+        .frame(RST_STREAM, 3, [0; 4])
+        .ask(after)
+        .then("sees", json!(["server", bytes(again)]))
+        .child(data(1, END_STREAM, "last"))
+        .server([headers(5, END_STREAM, OK), data(1, END_STREAM, "last")].concat());
+    let meant = talk(h2("in what is meant"), &[], &[(3, 100)])
+        .meant("child", json!([head(1, POST, false)]))
+        .meant("server", json!([head(1, OK, false), body(1, "first", false)]))
+        .then("refused_stream", json!([3, head(3, connect, true), "403"]))
+        .meant("child", json!([body(1, "last", true)]))
+        .meant("server", json!([body(1, "last", true)]));
+    let stage = Stage::new();
+    for carrier in CARRIERS {
+        let session = stage.session(carrier, &["--mode", "enforce"]);
+        stage.play(&session, carrier, &[frames.clone(), meant.clone()]);
+        session.down();
+    }
+}
+
+#[test]
+fn floods_are_bounded() {
+    let start = [PREFACE, &settings(&[])].concat();
+    let with = |rest: Vec<u8>| [start.clone(), rest].concat();
+    let continuation = frame(CONTINUATION, 0, 1, &[0; 16_384]);
+    let begun = h2("CONTINUATION").ask(with(frame(HEADERS, 0, 1, &block(GET)))).then("server_ready", json!([]));
+    let resets: Vec<u8> =
+        (0..60_000).flat_map(|at| [headers(2 * at + 1, 0, POST), reset(2 * at + 1, 8)].concat()).collect();
+    let flood = |name: &str, frame: Vec<u8>| {
+        h2(name).ask(&start).then("server_ready", json!([])).then("flood", json!([bytes(frame), 1_500_000]))
+    };
+    let floods = [
+        begun.then("ask", json!([bytes(continuation), 256])).then("left", json!(["child"])),
+        h2("rapid reset").ask(&start).then("server_ready", json!([])).then("flood", json!([bytes(resets), 1])),
+        flood("settings", settings(&[(4, 65_535)])),
+        flood("pings", frame(PING, 0, 0, &[7; 8])),
+        flood("priorities", frame(PRIORITY, 0, 3, &[0; 5])),
+        flood("empty data", data(1, 0, "")),
+    ];
+    let sound = [talk(h2("afterwards"), &[], &[(3, 9)])
+        .meant("child", json!([head(1, GET, true)]))
+        .meant("server", json!([head(1, OK, true)]))];
+    let stage = Stage::new();
+    for carrier in CARRIERS {
+        let mut session = stage.session(carrier, &[]);
+        stage.play(&session, carrier, &sound);
+        let worker = session.worker();
+        let before = peak_kib(worker);
+        stage.play(&session, carrier, &floods);
+        stage.play(&session, carrier, &sound);
+        assert_eq!(session.worker(), worker);
+        let grown = peak_kib(worker) - before;
+        assert!(grown < GROWTH_KIB, "{carrier}: the worker grew by {grown} KiB from {before} KiB");
+        session.down();
+    }
 }

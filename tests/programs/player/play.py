@@ -27,7 +27,7 @@ class Play:
         self.pair = Pair(net, tuple(case["address"]), case["alpn"])
         self.streams = {"child": Stream(), "server": Stream()}
         self.is_h2 = case["alpn"] == "h2" or case["h2"]
-        self.peers = {}
+        self.peers, self.seen = {}, []
 
     def run(self):
         try:
@@ -165,6 +165,8 @@ class Play:
 
     def finish(self):
         """Both ends end, and nothing else comes."""
+        if self.peers:
+            return self.finish_peers()
         for who, other in (("child", "server"), ("server", "child")):
             if not self.end(who) or not self.end(other):
                 continue
@@ -172,6 +174,15 @@ class Play:
             self.pair.drive(lambda: self.end(other).ended or self.end(other).got, f"`{other}` expects the end")
             if self.end(other).got:
                 raise Failure(f"`{other}` got more than it should: {text(self.end(other).got)}")
+
+    def finish_peers(self):
+        """The connection ends, and nobody understood more than was meant."""
+        for who, other in (("child", "server"), ("server", "child")):
+            self.end(who).finish()
+            self.until(lambda: self.end(other).ended, f"`{other}` expects the end", to_the_end=True)
+            log, sent = self.peers[other].log, self.peers[who].sent
+            if more := [stream for stream in log if stream and log[stream] != sent.get(stream)]:
+                raise Failure(f"`{other}` got more than it should on {more}: {log}")
 
     # What does not pass.
 
@@ -227,8 +238,8 @@ class Play:
         self.loose = True
 
     def frame(self, kind, stream, payload):
-        """The child gets a frame that begins with this; others before it do not matter."""
-        child, payload, got = self.pair.child, payload.encode("latin-1"), []
+        """The child gets a frame that begins with this; what others come with it does not matter."""
+        child, payload, got = self.pair.child, payload.encode("latin-1"), self.seen
 
         def there():
             found, length = h2.frames(child.got)
@@ -239,6 +250,36 @@ class Play:
         self.pair.drive(there, f"the child expects a frame of kind {kind} on {stream}")
         if not any(one[0] == kind and one[2] == stream and one[3].startswith(payload) for one in got):
             raise Failure(f"the child expects {h2.NAMES[kind]}({stream}) {payload}: got {got}, {child.ended}")
+
+    def refused(self):
+        """The child's stream is reset, or answered with a 4xx, or its connection ended; the server gets no request."""
+        child, got = self.pair.child, []
+
+        def over():
+            found, length = h2.frames(child.got)
+            del child.got[:length]
+            got.extend(one[0] for one in found)
+            return child.ended or {h2.RST_STREAM, h2.GOAWAY, h2.HEADERS} & set(got)
+
+        self.pair.drive(over, "the child expects a refusal")
+        if any(one[0] == h2.HEADERS for one in h2.frames(self.pair.server.got.removeprefix(h2.PREFACE))[0]):
+            raise Failure(f"the server got {h2.shown(self.pair.server.got)}")
+        self.loose = True
+
+    def refused_stream(self, stream, head, status):
+        """The child's request is answered by the agent, and the server does not learn of it."""
+        child = self.peers["child"]
+        getattr(child, head[0])(*head[1:])
+        child.sent.pop(stream)
+        answered = lambda: ("end", None) in child.log.get(stream, [])
+        self.until(answered, f"an answer on {stream}")
+        fields = dict(child.log.pop(stream)[0][1])
+        if fields[b":status"] != status.encode():
+            raise Failure(f"the child expects {status}: {fields}")
+
+    def server_ready(self):
+        """The server says what HTTP/2 begins with."""
+        self.pair.server.send(h2.frame(h2.SETTINGS, 0, 0))
 
     def ends_with(self, *codes):
         """The child is told, in GOAWAY, one of these codes, and its connection ends."""
@@ -284,11 +325,11 @@ class Play:
         self.peers["server"] = h2.Http2(self.pair.server, False, server_settings)
         self.until(lambda: all(peer.is_open for peer in self.peers.values()), "settings")
 
-    def until(self, done, what):
+    def until(self, done, what, to_the_end=False):
         def step():
             for peer in self.peers.values():
                 peer.take()
-            return done() or any(peer.end.ended for peer in self.peers.values())
+            return done() or (not to_the_end and any(peer.end.ended for peer in self.peers.values()))
 
         self.pair.drive(step, what)
         if not done():

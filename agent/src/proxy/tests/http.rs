@@ -283,6 +283,27 @@ async fn a_reset_stream_keeps_its_code_and_its_neighbours() {
 }
 
 #[tokio::test]
+async fn a_response_before_the_end_of_its_request_arrives_whole() {
+    over_both(async |carrier| {
+        let answer = async |tcp| {
+            let mut connection = h2::server::handshake(tcp).await.unwrap();
+            let (request, mut respond) = connection.accept().await.unwrap().unwrap();
+            respond.send_response(http::Response::new(()), true).unwrap();
+            // h2 then resets the stream with NO_ERROR.
+            drop((request, respond));
+            while connection.accept().await.is_some() {}
+        };
+        let lab = Lab::over(carrier, origin(answer).await, None).await;
+        let mut client = lab.h2c().await;
+        let (_feed, body) = fed();
+        let response = client.send(Request::post("http://h.example/").body(body).unwrap()).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn more_children_than_slots_are_all_served() {
     over_both(async |carrier| {
         let lab = Lab::over(carrier, origin(|tcp| serve_echo(Box::new(tcp), false)).await, None).await;

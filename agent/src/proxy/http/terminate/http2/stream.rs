@@ -114,6 +114,8 @@ async fn forward(
     };
     match &cut {
         Some(Cut { side: Side::Downstream, reason, .. }) => upload.send_reset(*reason),
+        // The response is whole; h2 says this by itself, once it is written, where a reset now would take its place.
+        Some(Cut { reason: Reason::NO_ERROR, .. }) => {}
         Some(Cut { reason, .. }) => respond.send_reset(*reason),
         None => {}
     }
@@ -222,12 +224,22 @@ async fn copy(
         };
         match data {
             Some(Ok(data)) => pass(data, from, to, half).await.map_err(|error| Cut::new(receiver, &error))?,
+            // The whole response precedes it (RFC 9113 section 8.1); h2 forgets that the stream had ended.
+            Some(Err(error)) if is_over(direction, &error) => break,
             Some(Err(error)) => return Err(Cut::new(sender, &error)),
             None => break,
         }
     }
-    let trailers = from.trailers().await.map_err(|error| Cut::new(sender, &error))?;
+    let trailers = match from.trailers().await {
+        Err(error) if is_over(direction, &error) => None,
+        trailers => trailers.map_err(|error| Cut::new(sender, &error))?,
+    };
     end(trailers, to, half).map_err(|error| Cut::new(receiver, &error))
+}
+
+/// Whether a server has answered and wants no more of the request.
+fn is_over(direction: Direction, error: &h2::Error) -> bool {
+    direction == Direction::Response && error.is_reset() && error.reason() == Some(Reason::NO_ERROR)
 }
 
 async fn pass(
