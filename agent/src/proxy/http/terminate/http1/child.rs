@@ -14,6 +14,7 @@ use bytes::{Buf as _, BytesMut};
 use futures_util::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 
+use super::narrow::PIECE;
 use crate::engine::event::Event;
 use crate::engine::wire::http1::{Error, Requests};
 use crate::proxy::connection::Connection;
@@ -196,7 +197,7 @@ impl AsyncRead for Child {
         if self.checked.is_empty() {
             return self.poll_end(cx);
         }
-        let length = self.checked.len().min(buf.remaining());
+        let length = self.checked.len().min(buf.remaining()).min(PIECE);
         buf.put_slice(&self.checked.split_to(length));
         if self.checked.is_empty() {
             self.checked = BytesMut::new();
