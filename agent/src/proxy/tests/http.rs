@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use super::lab::*;
 use crate::engine::event::Event;
-use crate::engine::policy::Carrier;
+use crate::engine::policy::{Carrier, Mode};
 
 async fn read_head(tcp: &mut TcpStream) -> String {
     let mut head = Vec::new();
@@ -299,6 +299,31 @@ async fn a_response_before_the_end_of_its_request_arrives_whole() {
         let response = client.send(Request::post("http://h.example/").body(body).unwrap()).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn enforcing_lets_a_websocket_pass_over_http2() {
+    over_both(async |carrier| {
+        let answer = async |tcp| {
+            let mut connection = h2::server::Builder::new().enable_connect_protocol().handshake(tcp).await.unwrap();
+            let (_request, mut respond) = connection.accept().await.unwrap().unwrap();
+            let mut body: h2::SendStream<Bytes> = respond.send_response(http::Response::new(()), false).unwrap();
+            body.send_data(Bytes::from("open"), true).unwrap();
+            while connection.accept().await.is_some() {}
+        };
+        let setup = Setup { carrier, mode: Mode::Enforce, ..Setup::default() };
+        let lab = Lab::with(origin(answer).await, setup).await;
+        let (mut sender, driver) = h2::client::handshake(lab.tcp().await).await.unwrap();
+        tokio::spawn(driver);
+        while !sender.is_extended_connect_protocol_enabled() {
+            tokio::task::yield_now().await;
+        }
+        let mut request = Request::connect("http://h.example/chat").body(()).unwrap();
+        request.extensions_mut().insert(h2::ext::Protocol::from_static("websocket"));
+        let (response, _upload) = sender.send_request(request, false).unwrap();
+        assert_eq!(response.await.unwrap().status(), StatusCode::OK);
     })
     .await;
 }

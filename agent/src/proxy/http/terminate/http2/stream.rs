@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
+use h2::ext::Protocol;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Request, Response};
@@ -54,7 +55,10 @@ impl Drop for Followed {
 pub(super) async fn carry(upstream: Arc<Upstream>, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
     let connection = &upstream.route.connection;
     let _entered = connection.exchanges.enter();
-    let head = RequestHead::of(&request, &upstream.route.origin());
+    let mut head = RequestHead::of(&request, &upstream.route.origin());
+    if let Some(protocol) = request.extensions().get::<Protocol>() {
+        head.tunnel = Some(protocol.as_str().to_owned());
+    }
     let (exchange, verdict) = Exchanges::begin(&**connection, &head);
     let mut followed = Followed { connection: Arc::clone(connection), exchange };
     let refused = match verdict {
