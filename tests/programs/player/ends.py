@@ -3,7 +3,7 @@ import collections, queue, select, socket, ssl, struct, threading, time
 
 NAME = "conform.test"
 # Only to end a hang.
-LIMIT = 30
+LIMIT = 15
 READ = 1 << 18
 
 

@@ -152,7 +152,7 @@ class Http2:
 
     def __init__(self, end, is_client, settings=()):
         self.end, self.decoder, self.block = end, Decoder(), None
-        self.sent, self.log, self.settings = {}, {}, {}
+        self.sent, self.log, self.settings, self.frames = {}, {}, {}, []
         self.windows, self.initial, self.waiting = {0: 65535}, 65535, []
         self.is_open, self.credits = False, True
         pairs = b"".join(struct.pack(">HI", *pair) for pair in settings)
@@ -225,6 +225,8 @@ class Http2:
             self.expects_preface = False
         found, end = frames(got)
         del got[:end]
+        # All that came, but for what answers when it is convenient.
+        self.frames += [one for one in found if not (one[0] == SETTINGS and one[1] & ACK)]
         for one in found:
             self.frame(*one)
         if found:
