@@ -143,6 +143,7 @@ impl Case {
 
     /// Adds a move of `play.py`.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "`json!` makes values")]
     pub fn then(mut self, of: &str, arguments: Value) -> Self {
         let mut step = vec![json!(of)];
         step.extend(arguments.as_array().cloned().unwrap_or_default());
@@ -212,6 +213,7 @@ impl Case {
 
     /// What `who` does in HTTP/2 means the same at the other end.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "`json!` makes values")]
     pub fn meant(self, who: &str, operations: Value) -> Self {
         let mut arguments = vec![json!(who)];
         arguments.extend(operations.as_array().cloned().unwrap_or_default());

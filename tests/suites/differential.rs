@@ -21,7 +21,7 @@ fn compare(version: &str) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let seeds: Value = (0..SEEDS).chain([now]).collect();
     let stage = Stage::new();
-    let trusting = [&stage.net[..], &[stage.lab.authority.cert.clone()]].concat();
+    let trusting = [&stage.net[..], std::slice::from_ref(&stage.lab.authority.cert)].concat();
     let direct = records(
         |argv| tests::process::run(stage.lab.host.command(argv[0]).args(&argv[1..])),
         &trusting,

@@ -26,7 +26,10 @@ fn request(line: &str, fields: &str) -> String {
 
 #[test]
 fn messages_pass_as_they_are() {
-    play(&[], &[connections(), connections_of_hyper(), bodies(), heads(), forms()].concat());
+    play(
+        &[],
+        &[connections(), resets(), connections_of_hyper(), bodies(), no_bodies(), interim(), heads(), forms()].concat(),
+    );
 }
 
 fn connections() -> Vec<Case> {
@@ -83,6 +86,11 @@ fn connections() -> Vec<Case> {
             .end_of("server"),
         http("the child goes between requests").child(GET).server(OK).end_of("child"),
         https("the server goes between requests").only_verbatim().child(GET).server(OK).end_of("server"),
+    ]
+}
+
+fn resets() -> Vec<Case> {
+    vec![
         http("the child resets between requests").only_verbatim().child(GET).server(OK).reset_of("child"),
         http("the server resets between requests").only_verbatim().child(GET).server(OK).reset_of("server"),
         http("the child resets a request")
@@ -166,8 +174,6 @@ fn connections_of_hyper() -> Vec<Case> {
 fn bodies() -> Vec<Case> {
     let chunked = "Transfer-Encoding: chunked\r\n\r\n";
     let response = format!("HTTP/1.1 200 OK\r\n{chunked}");
-    let expect = format!("{POST}Expect: 100-continue\r\nContent-Length: 4\r\n\r\n");
-    let long = "x".repeat(1000);
     vec![
         https("a body with its length").child(format!("{POST}Content-Length: 4\r\n\r\nbody")).server(OK),
         https("a body in pieces, each before the next")
@@ -211,6 +217,12 @@ fn bodies() -> Vec<Case> {
             .only_verbatim()
             .child(format!("{POST}{chunked}3\r\nabc\r\n0\r\nX-Sum: 1\r\nX-More: 2\r\n\r\n"))
             .server(format!("{response}3\r\nabc\r\n0\r\nX-Sum: 2\r\n\r\n")),
+    ]
+}
+
+fn no_bodies() -> Vec<Case> {
+    let response = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    vec![
         https("no body, with its length")
             .child(format!("{POST}Content-Length: 0\r\n\r\n"))
             .server("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
@@ -230,7 +242,7 @@ fn bodies() -> Vec<Case> {
         https("HEAD with chunks announced")
             .terminate_alike()
             .child(request("HEAD / HTTP/1.1", ""))
-            .server(&response)
+            .server(response)
             .child(GET)
             .server(OK),
         https("HEAD without either")
@@ -241,6 +253,15 @@ fn bodies() -> Vec<Case> {
         https("GET with a body")
             .child(request("GET / HTTP/1.1", "Content-Length: 4\r\n").to_owned() + "body")
             .server(OK),
+    ]
+}
+
+fn interim() -> Vec<Case> {
+    let chunked = "Transfer-Encoding: chunked\r\n\r\n";
+    let response = format!("HTTP/1.1 200 OK\r\n{chunked}");
+    let expect = format!("{POST}Expect: 100-continue\r\nContent-Length: 4\r\n\r\n");
+    let long = "x".repeat(1000);
+    vec![
         https("expected and continued").child(&expect).server("HTTP/1.1 100 Continue\r\n\r\n").child("body").server(OK),
         https("expected and refused")
             .terminate_alike()

@@ -34,7 +34,7 @@ fn both(name: &str, play: impl Fn(Case) -> Case) -> Vec<Case> {
 
 #[test]
 fn frames_arrive_as_they_are() {
-    let cases = [messages(), control(), tables(), resets()].concat();
+    let cases = [messages(), streams(), control(), ends(), tables(), resets()].concat();
     let stage = Stage::new();
     let session = stage.session("verbatim", &[]);
     stage.play(&session, "verbatim", &cases);
@@ -95,6 +95,12 @@ fn messages() -> Vec<Case> {
                 .server(headers(1, 0, hints))
                 .server(headers(1, END_STREAM, OK))
         }),
+    ]
+    .concat()
+}
+
+fn streams() -> Vec<Case> {
+    [
         both("streams at once, answered in another order", |case| {
             let case = open(case)
                 .child([headers(1, END_STREAM, GET), headers(3, 0, POST), headers(5, END_STREAM, GET)].concat());
@@ -216,6 +222,12 @@ fn control() -> Vec<Case> {
                 .child([frame(0xa, 0, 0, b"\0\0altsvc"), frame(0xc, 0, 0, b"origin")].concat())
                 .server([frame(0xa, 0, 1, b"\0\0h2=\":443\""), data(1, END_STREAM, "")].concat())
         }),
+    ]
+    .concat()
+}
+
+fn ends() -> Vec<Case> {
+    [
         both("a graceful end of the server", |case| {
             let bye = |last: u32, text: &[u8]| frame(GOAWAY, 0, 0, &[&last.to_be_bytes(), &[0; 4], text].concat());
             open(case)
@@ -332,7 +344,10 @@ fn talk(case: Case, child: &[(u16, u32)], server: &[(u16, u32)]) -> Case {
 
 #[test]
 fn what_is_meant_arrives_over_both_carriers() {
-    let cases: Vec<Case> = [h2 as fn(&str) -> Case, h2c].into_iter().flat_map(meanings).collect();
+    let cases: Vec<Case> = [h2 as fn(&str) -> Case, h2c]
+        .into_iter()
+        .flat_map(|over| [exchanges(over), fields(over), limits(over)].concat())
+        .collect();
     let stage = Stage::new();
     for carrier in CARRIERS {
         let session = stage.session(carrier, &[]);
@@ -341,24 +356,8 @@ fn what_is_meant_arrives_over_both_carriers() {
     }
 }
 
-fn meanings(over: fn(&str) -> Case) -> Vec<Case> {
+fn exchanges(over: fn(&str) -> Case) -> Vec<Case> {
     let fresh = |name: &str| talk(over(name), &[], &[(3, 100)]);
-    let connect = [
-        (":method", "CONNECT"),
-        (":protocol", "websocket"),
-        (":scheme", "https"),
-        (":path", "/chat"),
-        (":authority", "conform.test"),
-    ];
-    let codes = (0..14).fold(fresh("all codes of resets"), |case, code| {
-        let (child, server) = (4 * code + 1, 4 * code + 3);
-        let case =
-            case.meant("child", json!([head(child, POST, false)])).meant("child", json!([["reset", child, code]]));
-        // A server's NO_ERROR follows its answer.
-        case.meant("child", json!([head(server, POST, false)]))
-            .meant("server", json!([head(server, OK, code == 0)]))
-            .meant("server", json!([["reset", server, code]]))
-    });
     vec![
         fresh("a request and its response")
             .meant("child", json!([head(1, GET, true)]))
@@ -384,6 +383,12 @@ fn meanings(over: fn(&str) -> Case) -> Vec<Case> {
             .meant("server", json!([head(1, &[(":status", "103"), ("link", "</a>")], false)]))
             .meant("server", json!([head(1, &[(":status", "103"), ("link", "</b>")], false)]))
             .meant("server", json!([head(1, OK, true)])),
+    ]
+}
+
+fn fields(over: fn(&str) -> Case) -> Vec<Case> {
+    let fresh = |name: &str| talk(over(name), &[], &[(3, 100)]);
+    vec![
         fresh("fields as they are")
             .meant(
                 "child",
@@ -444,6 +449,28 @@ fn meanings(over: fn(&str) -> Case) -> Vec<Case> {
             .meant("server", json!([head(1, OK, true), ["reset", 1, 0]]))
             .meant("child", json!([head(3, GET, true)]))
             .meant("server", json!([head(3, OK, true)])),
+    ]
+}
+
+fn limits(over: fn(&str) -> Case) -> Vec<Case> {
+    let fresh = |name: &str| talk(over(name), &[], &[(3, 100)]);
+    let connect = [
+        (":method", "CONNECT"),
+        (":protocol", "websocket"),
+        (":scheme", "https"),
+        (":path", "/chat"),
+        (":authority", "conform.test"),
+    ];
+    let codes = (0..14).fold(fresh("all codes of resets"), |case, code| {
+        let (child, server) = (4 * code + 1, 4 * code + 3);
+        let case =
+            case.meant("child", json!([head(child, POST, false)])).meant("child", json!([["reset", child, code]]));
+        // A server's NO_ERROR follows its answer.
+        case.meant("child", json!([head(server, POST, false)]))
+            .meant("server", json!([head(server, OK, code == 0)]))
+            .meant("server", json!([["reset", server, code]]))
+    });
+    vec![
         codes,
         fresh("a child that stalls the server")
             .meant("child", json!([head(1, GET, true)]))

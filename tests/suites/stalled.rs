@@ -33,10 +33,6 @@ fn stall(protocol: &str, connections: &str) {
         bodies.write(b"go on\n");
         let output = bodies.finish_within(LIMIT);
         assert!(output.ok().ends_with(" bytes\n"), "{output:?}");
-        eprintln!(
-            "{protocol} on {connections}, {carrier}: {grown} KiB, {}",
-            output.stdout.trim_start_matches("stalled\n").trim()
-        );
         session.down();
     }
 }

@@ -105,7 +105,7 @@ def fields2(rng):
 def conversation2(rng):
     """Operations on streams, a few of which are open at once."""
     last, asked, answered = 1, [], []
-    for _ in range(rng.randint(10, 30)):
+    for _ in range(rng.randint(20, 60)):
         what = rng.choice(["ask", "ask", "answer", "answer", "child", "server", "reset"])
         if what == "ask" and len(asked) + len(answered) < 8:
             start = [(":method", rng.choice(["GET", "POST"])), (":scheme", "https"), (":authority", "conform.test"), (":path", f"/{last}")]
@@ -142,7 +142,10 @@ def play2(net, seed, address):
     rng = random.Random(seed)
     pair = Pair(net, (address, 443), "h2")
     pair.shake()
-    peers = {"child": h2.Http2(pair.child, True, [(4, 1 << 20)]), "server": h2.Http2(pair.server, False, [(3, 100), (4, 1 << 20)])}
+    peers = {
+        "child": h2.Http2(pair.child, True, [(4, 1 << 24)], random.Random(seed + 1)),
+        "server": h2.Http2(pair.server, False, [(3, 100), (4, 1 << 24)], random.Random(seed + 2)),
+    }
     for peer in peers.values():
         # Room enough for all: no frame's place depends on time.
         peer.credits = False

@@ -97,9 +97,44 @@ def encode(fields):
     return b"".join(b"\0" + integer(len(n), 7) + n + integer(len(v), 7) + v for n, v in fields)
 
 
-class Decoder:
+class Table:
+    """A header table of one direction (RFC 7541 section 2.3)."""
+
     def __init__(self):
         self.table, self.size, self.limit = [], 0, 4096
+
+    def entry(self, index):
+        return STATIC[index - 1] if index <= 61 else self.table[index - 62]
+
+    def add(self, field):
+        self.table.insert(0, field)
+        self.size += 32 + len(field[0]) + len(field[1])
+        self.evict()
+
+    def evict(self):
+        while self.size > self.limit:
+            name, value = self.table.pop()
+            self.size -= 32 + len(name) + len(value)
+
+
+class Encoder(Table):
+    """Refers to what it can and adds what `rng` chooses."""
+
+    def encode(self, rng, fields):
+        return b"".join(self.field(rng, field) for field in fields)
+
+    def field(self, rng, field):
+        if field in STATIC:
+            return integer(STATIC.index(field) + 1, 7, 0x80)
+        if field in self.table and rng.random() < 0.8:
+            return integer(self.table.index(field) + 62, 7, 0x80)
+        if rng.random() < 0.5:
+            return encode([field])
+        self.add(field)
+        return b"\x40" + encode([field])[1:]
+
+
+class Decoder(Table):
 
     def decode(self, block):
         self.block, self.at, fields = block, 0, []
@@ -114,19 +149,9 @@ class Decoder:
                 index = self.integer(6 if byte & 0x40 else 4)
                 field = (self.entry(index)[0] if index else self.string(), self.string())
                 if byte & 0x40:
-                    self.table.insert(0, field)
-                    self.size += 32 + len(field[0]) + len(field[1])
-                    self.evict()
+                    self.add(field)
                 fields.append(field)
         return fields
-
-    def entry(self, index):
-        return STATIC[index - 1] if index <= 61 else self.table[index - 62]
-
-    def evict(self):
-        while self.size > self.limit:
-            name, value = self.table.pop()
-            self.size -= 32 + len(name) + len(value)
 
     def integer(self, bits):
         limit = (1 << bits) - 1
@@ -150,11 +175,13 @@ class Decoder:
 class Http2:
     """One end. `sent` and `log` say by stream what either side meant; stream 0 has what concerns the connection."""
 
-    def __init__(self, end, is_client, settings=()):
+    def __init__(self, end, is_client, settings=(), rng=None):
         self.end, self.decoder, self.block = end, Decoder(), None
         self.sent, self.log, self.settings, self.frames = {}, {}, {}, []
         self.windows, self.initial, self.waiting = {0: 65535}, 65535, []
         self.is_open, self.credits = False, True
+        # With it, frames are cut, padded and mixed with others at random.
+        self.rng, self.encoder = rng, Encoder()
         pairs = b"".join(struct.pack(">HI", *pair) for pair in settings)
         end.send((PREFACE if is_client else b"") + frame(SETTINGS, 0, 0, pairs))
         self.expects_preface = not is_client
@@ -164,7 +191,8 @@ class Http2:
         self.note(self.sent, stream, "head", sorted(fields, key=lambda field: field[0]))
         if ends:
             self.note(self.sent, stream, "end")
-        self.later(stream, ("head", encode(fields), ends))
+        block = self.encoder.encode(self.rng, fields) if self.rng else encode(fields)
+        self.later(stream, ("head", block, ends))
 
     def data(self, stream, data, ends):
         data = data.encode("latin-1")
@@ -191,7 +219,7 @@ class Http2:
             if stream in stuck:
                 left.append((stream, kind, what, ends))
             elif kind == "head":
-                self.end.send(frame(HEADERS, END_HEADERS | (END_STREAM if ends else 0), stream, what))
+                self.end.send(self.headers_of(stream, what, END_STREAM if ends else 0))
             elif kind == "reset":
                 self.end.send(frame(RST_STREAM, 0, stream, struct.pack(">I", what)))
             else:
@@ -205,14 +233,45 @@ class Http2:
         if not data:
             self.end.send(frame(DATA, END_STREAM if ends else 0, stream))
         while data:
-            room = min(16384, self.windows[0], self.windows.setdefault(stream, self.initial), len(data))
+            most = self.rng.choice([1, 100, 16384]) if self.rng and len(data) < 5000 else 16384
+            room = min(most, self.windows[0], self.windows.setdefault(stream, self.initial), len(data))
             if room <= 0:
                 break
             piece, data = data[:room], data[room:]
             self.windows[0] -= room
             self.windows[stream] -= room
-            self.end.send(frame(DATA, END_STREAM if ends and not data else 0, stream, piece))
+            self.end.send(self.padded(DATA, END_STREAM if ends and not data else 0, stream, piece))
         return data
+
+    def headers_of(self, stream, block, flags):
+        """A header block in one frame, or as `rng` has it."""
+        if not self.rng:
+            return frame(HEADERS, END_HEADERS | flags, stream, block)
+        cuts = sorted(self.rng.choices(range(len(block) + 1), k=self.rng.choice([0, 0, 1, 3])))
+        pieces = [block[start:end] for start, end in zip([0, *cuts], [*cuts, len(block)])]
+        last = len(pieces) - 1
+        out = self.noise() + self.padded(HEADERS, flags | (END_HEADERS if last == 0 else 0), stream, pieces[0])
+        for at, piece in enumerate(pieces[1:], 1):
+            out += frame(CONTINUATION, END_HEADERS if at == last else 0, stream, piece)
+        return out
+
+    def padded(self, kind, flags, stream, payload):
+        """A frame, with padding and other frames before it as `rng` has it."""
+        if not self.rng:
+            return frame(kind, flags, stream, payload)
+        padding = self.rng.choice([None, None, 0, 1, 200])
+        if padding is None or len(payload) + 201 > 16384:
+            return frame(kind, flags, stream, payload)
+        return frame(kind, flags | PADDED, stream, bytes([padding]) + payload + bytes(padding))
+
+    def noise(self):
+        """Frames that belong to no exchange."""
+        return self.rng.choice([
+            b"",
+            frame(PING, 0, 0, self.rng.randbytes(8)),
+            frame(PRIORITY, 0, 2 * self.rng.randint(1, 9) + 1, b"\0\0\0\0\x10"),
+            frame(0xF7, self.rng.randint(0, 255), self.rng.randint(0, 9), self.rng.randbytes(20)),
+        ])
 
     def take(self):
         """Reads what has come."""
