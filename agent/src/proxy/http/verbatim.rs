@@ -135,6 +135,17 @@ impl Leg {
         Ok(())
     }
 
+    /// Reads what has come, for nobody.
+    async fn skim(&mut self) {
+        poll_fn(|cx| {
+            while let Poll::Ready(Ok(1..)) = self.read(cx) {
+                self.input.clear();
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+
     /// An idle connection holds no memory.
     fn forget(&mut self) {
         if self.input.is_empty() {
@@ -255,9 +266,12 @@ impl Pump<'_> {
             } else {
                 (&mut self.server, &mut self.child)
             };
-            if second.source != Source::Cut {
-                first.end().await?;
+            if second.source == Source::Cut {
+                // Nobody is told, so nobody can be waited for.
+                first.skim().await;
+                return Ok(());
             }
+            first.end().await?;
             first.discard().await?;
             if first.source != Source::Cut {
                 second.end().await?;

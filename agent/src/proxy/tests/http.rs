@@ -159,6 +159,32 @@ async fn a_request_that_breaks_in_its_body_is_answered_and_does_not_end_cleanly(
 }
 
 #[tokio::test]
+async fn a_server_that_ends_without_a_word_is_not_waited_for() {
+    let root = authority();
+    let acceptor = acceptor(&root, &["http/1.1"]);
+    let origin = origin(move |tcp| {
+        let acceptor = acceptor.clone();
+        async move {
+            let mut tls = acceptor.accept(tcp).await.unwrap();
+            assert!(tls.read(&mut [0; 100]).await.unwrap() > 0);
+            tls.write_all(b"HTTP/1.1 200 OK\r\n\r\nall").await.unwrap();
+            tls.flush().await.unwrap();
+            let (mut tcp, _) = tls.into_inner();
+            tcp.shutdown().await.unwrap();
+            drop(tcp.read_to_end(&mut Vec::new()).await);
+        }
+    })
+    .await;
+    let lab = Lab::over(Carrier::Verbatim, origin, Some(&root)).await;
+    let mut tls = lab.tls(&["http/1.1"], false).await.unwrap();
+    tls.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+    let mut heard = Vec::new();
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(1), tls.read_to_end(&mut heard)).await.unwrap();
+    assert_eq!(ended.unwrap_err().kind(), std::io::ErrorKind::UnexpectedEof);
+    assert!(heard.ends_with(b"all"));
+}
+
+#[tokio::test]
 async fn a_server_that_closes_between_requests_is_dialled_again() {
     let origin = origin(async |mut tcp| {
         read_head(&mut tcp).await;
