@@ -185,6 +185,24 @@ async fn a_server_that_ends_without_a_word_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn a_refused_tunnel_leaves_its_connection_as_it_is() {
+    over_both(async |carrier| {
+        let setup = Setup { carrier, mode: Mode::Enforce, ..Setup::default() };
+        let lab = Lab::with(origin(|tcp| serve_echo(Box::new(tcp), false)).await, setup).await;
+        let mut client = lab.http().await;
+        for (request, status) in [
+            (Request::connect("a.example:443").body(full("")).unwrap(), StatusCode::FORBIDDEN),
+            (post(full("hi"), false), StatusCode::OK),
+        ] {
+            let response = client.send(request).await.unwrap();
+            assert_eq!(response.status(), status);
+            response.into_body().collect().await.unwrap();
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_server_that_closes_between_requests_is_dialled_again() {
     let origin = origin(async |mut tcp| {
         read_head(&mut tcp).await;
