@@ -637,3 +637,28 @@ fn where_messages_are_cut_into_segments_does_not_matter() {
         ],
     );
 }
+
+#[test]
+fn enforcing_refuses_what_is_no_longer_http() {
+    let connect = "CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n";
+    let upgrade = request("GET / HTTP/1.1", "Connection: Upgrade\r\nUpgrade: echo/1\r\n");
+    let switch = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo/1\r\n\r\n";
+    play(
+        &["--mode", "enforce"],
+        &[
+            https("CONNECT is answered, and the connection lives on")
+                .child(GET)
+                .server(OK)
+                .ask(connect)
+                .answered("HTTP/1.1 403 ")
+                .child(GET)
+                .server(OK),
+            https("a switch to what is not read")
+                .child(&upgrade)
+                .tell(switch)
+                .answered("HTTP/1.1 502 ")
+                .then("left", json!(["server"])),
+            https("an upgrade that is declined").child(&upgrade).server(OK).child(GET).server(OK),
+        ],
+    );
+}
