@@ -34,3 +34,12 @@ pub fn status_of(pid: Pid, field: &str) -> String {
     let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
     line.unwrap_or_else(|| panic!("no {field} in {status}")).trim().to_owned()
 }
+
+/// The peak of a process's resident memory, in KiB.
+///
+/// # Panics
+/// If there is no such process.
+#[must_use]
+pub fn peak_kib(pid: Pid) -> u64 {
+    status_of(pid, "VmHWM").trim_end_matches(" kB").parse().unwrap()
+}

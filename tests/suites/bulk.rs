@@ -6,8 +6,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::time::Duration;
 
-use nix::unistd::Pid;
-use tests::procfs::status_of;
+use tests::procfs::peak_kib;
 use tests::{Lab, Session, process, tools};
 
 const SIZE: u64 = 1 << 30;
@@ -24,11 +23,6 @@ fn fill(path: &str) {
         out.write_all(&word.to_le_bytes()).unwrap();
     }
     out.flush().unwrap();
-}
-
-/// The worker's peak of resident memory.
-fn peak_kib(worker: Pid) -> u64 {
-    status_of(worker, "VmHWM").trim_end_matches(" kB").parse().unwrap()
 }
 
 fn flat<T>(session: &mut Session<'_>, transfer: impl FnOnce(&Session<'_>) -> T) -> T {

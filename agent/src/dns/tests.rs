@@ -68,11 +68,20 @@ fn refusing(query: &[u8], _: bool) -> Vec<Vec<u8>> {
     vec![response(query, 5, &[])]
 }
 
+/// One port for both transports. The kernel chooses it for one of them; the other's may be taken.
+async fn listen() -> (UdpSocket, TcpListener) {
+    loop {
+        let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        if let Ok(tcp) = TcpListener::bind(udp.local_addr().unwrap()).await {
+            return (udp, tcp);
+        }
+    }
+}
+
 /// Starts a resolver; it and its port live as long as the test.
 async fn resolver(script: Script) -> SocketAddr {
-    let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let (udp, tcp) = listen().await;
     let address = udp.local_addr().unwrap();
-    let tcp = TcpListener::bind(address).await.unwrap();
     tokio::spawn(async move {
         let mut buffer = [0; 4096];
         loop {

@@ -135,6 +135,17 @@ impl Leg {
         Ok(())
     }
 
+    /// Reads what has come, for nobody.
+    async fn skim(&mut self) {
+        poll_fn(|cx| {
+            while let Poll::Ready(Ok(1..)) = self.read(cx) {
+                self.input.clear();
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+
     /// An idle connection holds no memory.
     fn forget(&mut self) {
         if self.input.is_empty() {
@@ -256,7 +267,11 @@ impl Pump<'_> {
         };
         let closed = async {
             match second.source {
-                Source::Cut => Ok(()),
+                Source::Cut => {
+                    // Nobody is told, so nobody can be waited for.
+                    first.skim().await;
+                    Ok(())
+                }
                 Source::Ended => {
                     first.end().await?;
                     first.discard().await?;

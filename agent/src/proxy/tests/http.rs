@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use super::lab::*;
 use crate::engine::event::Event;
-use crate::engine::policy::Carrier;
+use crate::engine::policy::{Carrier, Mode};
 
 async fn read_head(tcp: &mut TcpStream) -> String {
     let mut head = Vec::new();
@@ -127,6 +127,78 @@ async fn a_body_that_breaks_off_does_not_end_cleanly() {
             let failed =
                 |event: &Event| matches!(event, Event::ExchangeFinished { status: Some(200), error: Some(_), .. });
             assert!(lab.finish().await.iter().any(failed));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_request_that_breaks_in_its_body_is_answered_and_does_not_end_cleanly() {
+    over_both(async |carrier| {
+        let (heard, mut end) = tokio::sync::mpsc::channel(1);
+        let origin = origin(move |mut tcp| {
+            let heard = heard.clone();
+            async move {
+                let mut all = Vec::new();
+                drop(tcp.read_to_end(&mut all).await);
+                heard.send(all).await.unwrap();
+            }
+        })
+        .await;
+        let lab = Lab::over(carrier, origin, None).await;
+        let mut tcp = lab.tcp().await;
+        let head = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+        tcp.write_all(format!("{head}1\r\na\r\n2\nsmuggled").as_bytes()).await.unwrap();
+        assert!(read_head(&mut tcp).await.starts_with("HTTP/1.1 400 "));
+        tcp.read_to_end(&mut Vec::new()).await.unwrap();
+        drop(tcp);
+        let heard = String::from_utf8(end.recv().await.unwrap()).unwrap();
+        assert!(!heard.ends_with("0\r\n\r\n") && !heard.contains("smuggled"), "{heard:?}");
+        let refused = |event: &Event| matches!(event, Event::MessageRefused { .. });
+        assert_eq!(lab.finish().await.iter().filter(|event| refused(event)).count(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_that_ends_without_a_word_is_not_waited_for() {
+    let root = authority();
+    let acceptor = acceptor(&root, &["http/1.1"]);
+    let origin = origin(move |tcp| {
+        let acceptor = acceptor.clone();
+        async move {
+            let mut tls = acceptor.accept(tcp).await.unwrap();
+            assert!(tls.read(&mut [0; 100]).await.unwrap() > 0);
+            tls.write_all(b"HTTP/1.1 200 OK\r\n\r\nall").await.unwrap();
+            tls.flush().await.unwrap();
+            let (mut tcp, _) = tls.into_inner();
+            tcp.shutdown().await.unwrap();
+            drop(tcp.read_to_end(&mut Vec::new()).await);
+        }
+    })
+    .await;
+    let lab = Lab::over(Carrier::Verbatim, origin, Some(&root)).await;
+    let mut tls = lab.tls(&["http/1.1"], false).await.unwrap();
+    tls.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+    let mut heard = Vec::new();
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(1), tls.read_to_end(&mut heard)).await.unwrap();
+    assert_eq!(ended.unwrap_err().kind(), std::io::ErrorKind::UnexpectedEof);
+    assert!(heard.ends_with(b"all"));
+}
+
+#[tokio::test]
+async fn a_refused_tunnel_leaves_its_connection_as_it_is() {
+    over_both(async |carrier| {
+        let setup = Setup { carrier, mode: Mode::Enforce, ..Setup::default() };
+        let lab = Lab::with(origin(|tcp| serve_echo(Box::new(tcp), false)).await, setup).await;
+        let mut client = lab.http().await;
+        for (request, status) in [
+            (Request::connect("a.example:443").body(full("")).unwrap(), StatusCode::FORBIDDEN),
+            (post(full("hi"), false), StatusCode::OK),
+        ] {
+            let response = client.send(request).await.unwrap();
+            assert_eq!(response.status(), status);
+            response.into_body().collect().await.unwrap();
         }
     })
     .await;
@@ -252,6 +324,52 @@ async fn a_reset_stream_keeps_its_code_and_its_neighbours() {
         assert_eq!(reason, Some(h2::Reason::ENHANCE_YOUR_CALM));
         feed.send(Frame::data(Bytes::from("still here"))).await.unwrap();
         assert_eq!(neighbour.frame().await.unwrap().unwrap().into_data().unwrap(), "still here");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_response_before_the_end_of_its_request_arrives_whole() {
+    over_both(async |carrier| {
+        let answer = async |tcp| {
+            let mut connection = h2::server::handshake(tcp).await.unwrap();
+            let (request, mut respond) = connection.accept().await.unwrap().unwrap();
+            respond.send_response(http::Response::new(()), true).unwrap();
+            // h2 then resets the stream with NO_ERROR.
+            drop((request, respond));
+            while connection.accept().await.is_some() {}
+        };
+        let lab = Lab::over(carrier, origin(answer).await, None).await;
+        let mut client = lab.h2c().await;
+        let (_feed, body) = fed();
+        let response = client.send(Request::post("http://h.example/").body(body).unwrap()).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn enforcing_lets_a_websocket_pass_over_http2() {
+    over_both(async |carrier| {
+        let answer = async |tcp| {
+            let mut connection = h2::server::Builder::new().enable_connect_protocol().handshake(tcp).await.unwrap();
+            let (_request, mut respond) = connection.accept().await.unwrap().unwrap();
+            let mut body: h2::SendStream<Bytes> = respond.send_response(http::Response::new(()), false).unwrap();
+            body.send_data(Bytes::from("open"), true).unwrap();
+            while connection.accept().await.is_some() {}
+        };
+        let setup = Setup { carrier, mode: Mode::Enforce, ..Setup::default() };
+        let lab = Lab::with(origin(answer).await, setup).await;
+        let (mut sender, driver) = h2::client::handshake(lab.tcp().await).await.unwrap();
+        tokio::spawn(driver);
+        while !sender.is_extended_connect_protocol_enabled() {
+            tokio::task::yield_now().await;
+        }
+        let mut request = Request::connect("http://h.example/chat").body(()).unwrap();
+        request.extensions_mut().insert(h2::ext::Protocol::from_static("websocket"));
+        let (response, _upload) = sender.send_request(request, false).unwrap();
+        assert_eq!(response.await.unwrap().status(), StatusCode::OK);
     })
     .await;
 }

@@ -61,17 +61,7 @@ pub(super) async fn nobody() -> SocketAddr {
 
 /// An HTTPS origin that echoes bodies and trailers, with a certificate for [`NAME`] from `root`.
 pub(super) async fn https(root: &Authority, alpn: &[&str]) -> SocketAddr {
-    let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new([NAME.to_owned()]).unwrap().signed_by(&key, root).unwrap();
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let mut config = ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.into()], key)
-        .unwrap();
-    config.alpn_protocols = protocols(alpn);
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let acceptor = acceptor(root, alpn);
     origin(move |tcp| {
         let acceptor = acceptor.clone();
         async move {
@@ -82,6 +72,21 @@ pub(super) async fn https(root: &Authority, alpn: &[&str]) -> SocketAddr {
         }
     })
     .await
+}
+
+/// What makes TLS of an origin's connections, with a certificate for [`NAME`] from `root`.
+pub(super) fn acceptor(root: &Authority, alpn: &[&str]) -> TlsAcceptor {
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new([NAME.to_owned()]).unwrap().signed_by(&key, root).unwrap();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.into()], key)
+        .unwrap();
+    config.alpn_protocols = protocols(alpn);
+    TlsAcceptor::from(Arc::new(config))
 }
 
 /// Serves HTTP on `io`, echoing bodies and trailers; `/calm` resets its stream.

@@ -63,6 +63,12 @@ impl Requests {
         Ok(())
     }
 
+    /// Whether the last head that was checked still has some of its body to come.
+    #[must_use]
+    pub const fn is_in_body(&self) -> bool {
+        matches!(self.reading, Reading::Body { .. })
+    }
+
     /// Says whether the server agreed to the switch that the last request asked for.
     pub fn decide(&mut self, switched: bool) {
         if matches!(self.reading, Reading::Undecided | Reading::Body { may_switch: true, .. }) {

@@ -19,9 +19,9 @@ impl Http2 {
         let payload = &bytes[HEAD..];
         match frame.kind {
             Kind::Settings if frame.has(ACK) => self.acknowledged(direction),
-            Kind::Settings => self.set(direction, payload)?,
+            Kind::Settings => self.set(direction, payload).map_err(Violation::frame_size)?,
             Kind::RstStream => {
-                let code = number(payload)?;
+                let code = number(payload).map_err(Violation::frame_size)?;
                 if direction == Direction::Request && self.refused.remove(&frame.stream) {
                     return Ok(());
                 }
@@ -65,7 +65,7 @@ impl Http2 {
 
     /// The child makes room. What it makes for data of ours the server must not take for its own.
     fn window_update(&mut self, frame: Frame, bytes: &[u8], out: &mut Out) -> Result<(), Violation> {
-        let increment = number(&bytes[HEAD..])? & 0x7fff_ffff;
+        let increment = number(&bytes[HEAD..]).map_err(Violation::frame_size)? & 0x7fff_ffff;
         if frame.stream != 0 {
             if !self.refused.contains(&frame.stream) {
                 out.upstream.extend_from_slice(bytes);

@@ -95,7 +95,7 @@ impl Lane {
     pub(super) fn next_frame(&self, input: &[u8]) -> Result<Option<Frame>, Violation> {
         let Some(frame) = Frame::read(input) else { return Ok(None) };
         if frame.length > self.largest_frame {
-            return Err(Violation::frame_size("a frame that is larger than its receiver allows"));
+            return Err(Violation::frame_size(Invalid("a frame that is larger than its receiver allows")));
         }
         let continues = |block: &Block| frame.kind == Kind::Continuation && frame.stream == block.frame.stream;
         if self.block.as_ref().map_or(frame.kind == Kind::Continuation, |block| !continues(block)) {

@@ -42,8 +42,8 @@ struct Violation {
 }
 
 impl Violation {
-    const fn frame_size(reason: &'static str) -> Self {
-        Self { code: FRAME_SIZE_ERROR, reason: Invalid(reason) }
+    const fn frame_size(reason: Invalid) -> Self {
+        Self { code: FRAME_SIZE_ERROR, reason }
     }
 
     const fn calm(reason: &'static str) -> Self {

@@ -258,8 +258,9 @@ fn what_breaks_the_connection_ends_it_with_its_code() {
         (frame(Kind::PushPromise, END_HEADERS, 1, &[0, 0, 0, 2, 0x82]), PROTOCOL_ERROR),
         ([get(1, 0, true), frame(Kind::Data, PADDED, 1, &[9, 0])].concat(), PROTOCOL_ERROR),
         ([get(1, 0, true), get(1, END_STREAM, false)].concat(), PROTOCOL_ERROR),
-        (frame(Kind::Settings, 0, 0, &[0, 1, 0]), PROTOCOL_ERROR),
-        (frame(Kind::RstStream, 0, 1, &[0]), PROTOCOL_ERROR),
+        (frame(Kind::Settings, 0, 0, &[0, 1, 0]), FRAME_SIZE_ERROR),
+        (frame(Kind::RstStream, 0, 1, &[0]), FRAME_SIZE_ERROR),
+        (frame(Kind::WindowUpdate, 0, 0, &[0; 5]), FRAME_SIZE_ERROR),
     ];
     for (bytes, code) in table {
         for mut play in plays(Mode::Observe) {

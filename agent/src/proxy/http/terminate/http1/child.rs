@@ -6,7 +6,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
@@ -14,6 +14,7 @@ use bytes::{Buf as _, BytesMut};
 use futures_util::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 
+use super::narrow::PIECE;
 use crate::engine::event::Event;
 use crate::engine::wire::http1::{Error, Requests};
 use crate::proxy::connection::Connection;
@@ -24,6 +25,8 @@ use crate::proxy::io::BoxedIo;
 pub(crate) struct Open {
     count: AtomicUsize,
     switched: AtomicU8,
+    /// The latest of them has its response's head.
+    is_answered: AtomicBool,
     reader: AtomicWaker,
 }
 
@@ -35,12 +38,18 @@ impl Open {
     /// One more is open until the guard is dropped.
     pub(crate) fn enter(self: &Arc<Self>) -> Entered {
         self.count.fetch_add(1, Ordering::AcqRel);
+        self.is_answered.store(false, Ordering::Release);
         Entered(Arc::clone(self))
     }
 
     /// Whether no exchange is open.
     pub(crate) fn is_idle(&self) -> bool {
         self.count.load(Ordering::Acquire) == 0
+    }
+
+    /// Notes that the latest exchange has its response's head.
+    pub(super) fn answer(&self) {
+        self.is_answered.store(true, Ordering::Release);
     }
 
     /// Says whether the request that asked for a switch got it.
@@ -88,7 +97,11 @@ enum End {
     /// The child has sent all.
     Ended,
     /// What follows is not read, and this is still to be written.
-    Refused(BytesMut),
+    Refused {
+        answer: BytesMut,
+        /// What is refused is part of a body: the exchange that is open cannot end well.
+        breaks: bool,
+    },
 }
 
 impl Child {
@@ -134,7 +147,7 @@ impl Child {
         let body = format!("agent: {error}\n");
         let head = format!("HTTP/1.1 {status}\r\ncontent-type: text/plain; charset=utf-8\r\nconnection: close\r\n");
         let answer = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
-        self.end = End::Refused(answer.as_bytes().into());
+        self.end = End::Refused { answer: answer.as_bytes().into(), breaks: self.requests.is_in_body() };
         if let Some(connection) = self.connection.upgrade() {
             let reason = error.to_string();
             connection.emit(Event::MessageRefused { connection: connection.id, side: "downstream", reason });
@@ -147,16 +160,32 @@ impl Child {
             return Poll::Ready(Ok(()));
         }
         self.open.reader.register(cx.waker());
-        if !self.open.is_idle() || self.is_unflushed {
+        let is_broken = matches!(self.end, End::Refused { breaks: true, .. }) && !self.open.is_idle();
+        if self.is_unflushed || !(is_broken || self.open.is_idle()) {
             return Poll::Pending;
         }
-        while let End::Refused(answer) = &mut self.end
-            && !answer.is_empty()
-        {
+        if is_broken && self.open.is_answered.load(Ordering::Acquire) {
+            self.connection.upgrade().inspect(|connection| connection.reset());
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
+        ready!(self.poll_answer(cx))?;
+        Poll::Ready(if is_broken { Err(io::ErrorKind::InvalidData.into()) } else { Ok(()) })
+    }
+
+    /// Writes the refusal, if there is one, and takes what has come since: closing with unread bytes would reset the
+    /// connection, and with it the refusal.
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let End::Refused { answer, .. } = &mut self.end else { return Pin::new(&mut self.io).poll_flush(cx) };
+        while !answer.is_empty() {
             let written = ready!(Pin::new(&mut self.io).poll_write(cx, answer))?;
             answer.advance(written);
         }
-        Pin::new(&mut self.io).poll_flush(cx)
+        ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+        self.input.clear();
+        while let Poll::Ready(Ok(1..)) = std::pin::pin!(self.io.read_buf(&mut self.input)).poll(cx) {
+            self.input.clear();
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -168,7 +197,7 @@ impl AsyncRead for Child {
         if self.checked.is_empty() {
             return self.poll_end(cx);
         }
-        let length = self.checked.len().min(buf.remaining());
+        let length = self.checked.len().min(buf.remaining()).min(PIECE);
         buf.put_slice(&self.checked.split_to(length));
         if self.checked.is_empty() {
             self.checked = BytesMut::new();

@@ -31,6 +31,7 @@ pub(super) fn exchange(
         let permit = match verdict {
             Verdict::Forward(permit) => permit,
             Verdict::Refuse(reply) => {
+                upgrade.decline(&upstream.route.connection);
                 tracked.answer(reply.status);
                 return Ok(answer::with(reply));
             }
@@ -38,6 +39,7 @@ pub(super) fn exchange(
         match upstream.send(permit, request).await {
             Ok(response) => Ok(deliver(&upstream, &tracked, entered, upgrade, response)),
             Err(error) => {
+                upgrade.decline(&upstream.route.connection);
                 tracked.fail(error.chain());
                 answer::to(error).inspect(|response| tracked.answer(response.status()))
             }
@@ -57,5 +59,6 @@ fn deliver(
         return answer::with(reply);
     }
     tracked.answer(response.status());
+    upstream.route.connection.exchanges.answer();
     response.map(|body| Either::Left(Metered::response(body, tracked, entered, &upstream.route.connection)))
 }

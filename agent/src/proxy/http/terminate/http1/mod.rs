@@ -4,6 +4,7 @@ mod answer;
 mod body;
 mod child;
 mod exchange;
+mod narrow;
 mod upgrade;
 mod upstream;
 

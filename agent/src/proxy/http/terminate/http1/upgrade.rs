@@ -30,6 +30,13 @@ impl Upgrade {
         Self { protocol, is_connect: request.method() == Method::CONNECT, downstream: on(request) }
     }
 
+    /// The answer is not the server's: what follows is HTTP.
+    pub(super) fn decline(self, connection: &Connection) {
+        if self.protocol.is_some() {
+            connection.exchanges.decide(false);
+        }
+    }
+
     /// If `response` agrees, joins both sides once its head is delivered.
     ///
     /// # Errors

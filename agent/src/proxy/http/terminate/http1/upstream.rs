@@ -9,6 +9,7 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::Mutex;
 
 use super::body::Metered;
+use super::narrow::Narrow;
 use super::{BUFFER, MAX_FIELDS, MAX_HEAD, Route};
 use crate::engine::policy::Permit;
 use crate::proxy::error::{Error, Side};
@@ -56,7 +57,7 @@ impl Upstream {
     }
 
     async fn connect(&self) -> Result<Sender, Error> {
-        let io = TokioIo::new(self.route.connect().await?);
+        let io = TokioIo::new(Narrow(self.route.connect().await?));
         let (sender, driver) = client().handshake(io).await.map_err(|error| self.error(error))?;
         // The connection's own task ends when the connection does; what goes wrong its exchanges learn.
         tokio::spawn(async move {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
+use h2::ext::Protocol;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Request, Response};
@@ -54,7 +55,10 @@ impl Drop for Followed {
 pub(super) async fn carry(upstream: Arc<Upstream>, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
     let connection = &upstream.route.connection;
     let _entered = connection.exchanges.enter();
-    let head = RequestHead::of(&request, &upstream.route.origin());
+    let mut head = RequestHead::of(&request, &upstream.route.origin());
+    if let Some(protocol) = request.extensions().get::<Protocol>() {
+        head.tunnel = Some(protocol.as_str().to_owned());
+    }
     let (exchange, verdict) = Exchanges::begin(&**connection, &head);
     let mut followed = Followed { connection: Arc::clone(connection), exchange };
     let refused = match verdict {
@@ -224,12 +228,22 @@ async fn copy(
         };
         match data {
             Some(Ok(data)) => pass(data, from, to, half).await.map_err(|error| Cut::new(receiver, &error))?,
+            // The whole response precedes it (RFC 9113 section 8.1); h2 forgets that the stream had ended.
+            Some(Err(error)) if is_over(direction, &error) => break,
             Some(Err(error)) => return Err(Cut::new(sender, &error)),
             None => break,
         }
     }
-    let trailers = from.trailers().await.map_err(|error| Cut::new(sender, &error))?;
+    let trailers = match from.trailers().await {
+        Err(error) if is_over(direction, &error) => None,
+        trailers => trailers.map_err(|error| Cut::new(sender, &error))?,
+    };
     end(trailers, to, half).map_err(|error| Cut::new(receiver, &error))
+}
+
+/// Whether a server has answered and wants no more of the request.
+fn is_over(direction: Direction, error: &h2::Error) -> bool {
+    direction == Direction::Response && error.is_reset() && error.reason() == Some(Reason::NO_ERROR)
 }
 
 async fn pass(
