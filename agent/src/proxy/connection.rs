@@ -18,8 +18,7 @@ use super::{Proxy, tls};
 use crate::engine::event::{ConnectionId, Event};
 use crate::engine::http::RequestHead;
 use crate::engine::http::exchange::Exchange;
-use crate::engine::http::verbatim::Exchanges;
-use crate::engine::policy::{self, ConnPermit, Content};
+use crate::engine::policy::{self, Content};
 use crate::engine::process::Process;
 use crate::engine::wire::sniff::Sniff;
 
@@ -173,25 +172,18 @@ impl Connection {
     }
 }
 
-impl Exchanges for Connection {
-    fn begin(&self, head: &RequestHead) -> (Exchange, policy::Verdict) {
+impl Connection {
+    /// Begins an exchange, judges its head, and gives what is to be reported to `emit`.
+    pub(crate) fn begin_exchange(&self, head: &RequestHead, emit: impl Fn(Event)) -> (Exchange, policy::Verdict) {
         self.name(head.host());
         let id = self.proxy.next_exchange();
         let (exchange, started) = Exchange::begin(self.id, id, head);
-        Self::emit(self, started);
+        emit(started);
         let verdict = self.proxy.policy.decide(head);
         if let policy::Verdict::Refuse(reply) = &verdict {
-            Self::emit(self, Event::ExchangeRefused { exchange: id, status: reply.status.as_u16() });
+            emit(Event::ExchangeRefused { exchange: id, status: reply.status.as_u16() });
         }
         (exchange, verdict)
-    }
-
-    fn permit_tunnel(&self, protocol: &str) -> Option<ConnPermit> {
-        self.proxy.policy.permit_tunnel(protocol)
-    }
-
-    fn emit(&self, event: Event) {
-        self.proxy.events.emit(event);
     }
 }
 

@@ -2,6 +2,7 @@
 //! are used, sizes, headers, names, documents. Each rule is a pure function over a [`Tree`].
 
 mod docs;
+mod fidelity;
 mod headers;
 mod imports;
 mod names;
@@ -16,7 +17,7 @@ use anyhow::{Result, bail};
 use crate::shell::{say, workspace};
 use tree::{Finding, Tree};
 
-const CHECKS: [fn(&Tree) -> Vec<Finding>; 8] = [
+const CHECKS: [fn(&Tree) -> Vec<Finding>; 9] = [
     root::check,
     headers::check,
     sizes::check,
@@ -25,6 +26,7 @@ const CHECKS: [fn(&Tree) -> Vec<Finding>; 8] = [
     names::check,
     docs::index,
     docs::links,
+    fidelity::check,
 ];
 
 /// Checks the workspace; prints every finding and fails if there is one.

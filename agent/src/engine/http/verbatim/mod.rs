@@ -36,6 +36,12 @@ pub struct Out {
 }
 
 impl Out {
+    /// Lets `bytes` go on in the direction that they came in.
+    pub fn pass(&mut self, direction: Direction, bytes: BytesMut) {
+        let out = self.along(direction);
+        if out.is_empty() { *out = bytes } else { out.extend_from_slice(&bytes) }
+    }
+
     /// What goes on in the direction that it came in.
     pub const fn along(&mut self, direction: Direction) -> &mut BytesMut {
         match direction {

@@ -181,7 +181,7 @@ impl Http1 {
             }
         }
         if passes {
-            out.along(direction).extend_from_slice(&bytes);
+            out.pass(direction, bytes);
         }
         if is_over {
             *self.reading(direction) = Reading::Head(Scanner::default());
@@ -193,7 +193,7 @@ impl Http1 {
         if let Some(first) = self.waiting.front_mut() {
             note(first, direction, &Step::Content(input.len()));
         }
-        out.along(direction).extend_from_slice(&input.split());
+        out.pass(direction, input.split());
     }
 
     const fn reading(&mut self, direction: Direction) -> &mut Reading {

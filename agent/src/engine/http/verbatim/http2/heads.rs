@@ -24,6 +24,9 @@ impl Http2 {
         match (direction, block.promised) {
             (Direction::Response, Some(promised)) => return self.promise(promised, block, &fields, out),
             (Direction::Request, Some(_)) => return Err(Invalid("PUSH_PROMISE from a client").into()),
+            (Direction::Request, None) if id.is_multiple_of(2) => {
+                return Err(Invalid("a request on a stream that is not a client's").into());
+            }
             (Direction::Request, None) if self.refused.contains(&id) => {
                 self.requests.withhold();
                 self.end_refused(block.ends(), id);
@@ -49,9 +52,6 @@ impl Http2 {
     /// The head of a request.
     fn open(&mut self, block: &Block, fields: &[Field], out: &mut Out) -> Result<(), Violation> {
         let id = block.frame.stream;
-        if id.is_multiple_of(2) {
-            return Err(Invalid("a stream of a client with an even number").into());
-        }
         if self.streams.len() + self.refused.len() >= MAX_STREAMS {
             return Err(Violation::calm("too many streams at once"));
         }

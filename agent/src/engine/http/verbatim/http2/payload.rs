@@ -63,7 +63,7 @@ impl Http2 {
             self.is_held = true;
             return Ok(false);
         }
-        if direction == Direction::Request && frame.stream % 2 == 1 && frame.stream > self.last {
+        if direction == Direction::Request && (frame.stream.is_multiple_of(2) || frame.stream > self.last) {
             return Err(Invalid("data of a stream that is not open").into());
         }
         let passes = direction == Direction::Response || !self.refused.contains(&frame.stream);

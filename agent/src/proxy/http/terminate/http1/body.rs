@@ -13,7 +13,6 @@ use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use super::child::Entered;
 use crate::engine::http::RequestHead;
 use crate::engine::http::exchange::{Direction, Exchange, Half, OutOfOrder};
-use crate::engine::http::verbatim::Exchanges;
 use crate::engine::policy::Verdict;
 use crate::proxy::connection::Connection;
 use crate::proxy::error::is_reset;
@@ -32,7 +31,7 @@ pub(super) struct Tracked {
 impl Tracked {
     /// Begins an exchange and reports it, and judges its head.
     pub(super) fn begin(connection: &Arc<Connection>, head: &RequestHead) -> (Arc<Self>, Verdict) {
-        let (exchange, verdict) = Exchanges::begin(&**connection, head);
+        let (exchange, verdict) = connection.begin_exchange(head, |event| connection.emit(event));
         (Arc::new(Self { connection: Arc::clone(connection), exchange: Mutex::new(exchange) }), verdict)
     }
 

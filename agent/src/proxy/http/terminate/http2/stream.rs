@@ -13,7 +13,6 @@ use http::{HeaderMap, Request, Response};
 
 use super::upstream::Upstream;
 use crate::engine::http::exchange::{Direction, Exchange, Half};
-use crate::engine::http::verbatim::Exchanges;
 use crate::engine::http::{Reply, RequestHead};
 use crate::engine::policy::{Permit, Verdict};
 use crate::proxy::connection::Connection;
@@ -59,7 +58,7 @@ pub(super) async fn carry(upstream: Arc<Upstream>, request: Request<RecvStream>,
     if let Some(protocol) = request.extensions().get::<Protocol>() {
         head.tunnel = Some(protocol.as_str().to_owned());
     }
-    let (exchange, verdict) = Exchanges::begin(&**connection, &head);
+    let (exchange, verdict) = connection.begin_exchange(&head, |event| connection.emit(event));
     let mut followed = Followed { connection: Arc::clone(connection), exchange };
     let refused = match verdict {
         Verdict::Refuse(reply) => Some(reply),

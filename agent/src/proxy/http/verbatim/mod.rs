@@ -1,6 +1,8 @@
 //! Drives the verbatim carrier: reads both sockets, lets the engine's passage take what came, writes what it gives. One
 //! task for both directions; what one side does not take, the other does not send.
 
+mod later;
+
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
@@ -12,6 +14,7 @@ use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
 use tokio::time::timeout;
 
+use self::later::Later;
 use super::Protocol;
 use crate::engine::http::Origin;
 use crate::engine::http::exchange::Direction::{self, Request, Response};
@@ -21,7 +24,7 @@ use crate::proxy::error::{Error, Side};
 use crate::proxy::io::BoxedIo;
 
 /// Bytes that are read at once.
-const READ: usize = 32 * 1024;
+const READ: usize = 64 * 1024;
 /// Bytes of one direction that wait to be written; more is not read.
 const WAITING: usize = 64 * 1024;
 /// How long one side may take to close after the other has.
@@ -35,13 +38,14 @@ pub(crate) async fn carry(
     downstream: BoxedIo,
     upstream: BoxedIo,
 ) -> Result<(), Error> {
-    let exchanges = Arc::clone(connection) as Arc<dyn Exchanges>;
+    let later = Arc::new(Later::new(connection));
+    let exchanges = Arc::clone(&later) as Arc<dyn Exchanges>;
     let passage: Box<dyn Passage> = match protocol {
         Protocol::Http1 => Box::new(Http1::new(exchanges, connection.id, origin)),
         Protocol::Http2 => Box::new(Http2::new(exchanges, connection.id, origin)),
     };
     let (child, server) = (Leg::new(downstream), Leg::new(upstream));
-    let mut pump = Pump { passage, connection, child, server, out: Out::default() };
+    let mut pump = Pump { passage, later, connection, child, server, out: Out::default() };
     let carried = tokio::select! {
         carried = poll_fn(|cx| pump.poll(cx)) => Some(carried),
         () = connection.drained() => None,
@@ -157,6 +161,7 @@ impl Leg {
 /// A connection and what carries it.
 struct Pump<'a> {
     passage: Box<dyn Passage>,
+    later: Arc<Later>,
     connection: &'a Connection,
     child: Leg,
     server: Leg,
@@ -172,6 +177,7 @@ impl Pump<'_> {
                 moved |= self.read(direction, cx)?;
                 moved |= self.write(direction, cx)?;
             }
+            self.later.report();
             match self.passage.fate() {
                 Fate::Reset => return Poll::Ready(Ok(())),
                 Fate::Close if self.is_written() => return Poll::Ready(Ok(())),
