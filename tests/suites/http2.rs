@@ -185,8 +185,8 @@ fn control() -> Vec<Case> {
             open(case)
                 .child(frame(PING, 0, 0, b"\x01\x02\x03\x04\x05\x06\x07\x08"))
                 .server(frame(PING, ACK, 0, b"\x01\x02\x03\x04\x05\x06\x07\x08"))
-                .server(frame(PING, 0, 0, b"keeplive"))
-                .child(frame(PING, ACK, 0, b"keeplive"))
+                .server(frame(PING, 0, 0, b"8 bytes."))
+                .child(frame(PING, ACK, 0, b"8 bytes."))
         }),
         both("WINDOW_UPDATE of connection and streams", |case| {
             open(case)
