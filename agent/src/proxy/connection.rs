@@ -40,7 +40,7 @@ pub(crate) struct Connection {
     child: SocketAddr,
     verdict: Verdict,
     named: AtomicBool,
-    early: Mutex<Option<Socket>>,
+    early: Mutex<Option<Result<Socket, Error>>>,
     /// Who opened it, if the kernel says so.
     pub(crate) process: Option<Process>,
     _slot: OwnedSemaphorePermit,
@@ -128,13 +128,13 @@ impl Connection {
         Some(process.executable.clone().unwrap_or_else(|| process.comm.clone()))
     }
 
-    /// Keeps a connection to the server that was opened before it was needed.
-    pub(crate) fn keep(&self, server: Socket) {
+    /// Keeps what came of dialling the server before it was needed.
+    pub(crate) fn keep(&self, server: Result<Socket, Error>) {
         *self.early.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
     }
 
-    /// The connection that was kept, once.
-    pub(crate) fn kept(&self) -> Option<Socket> {
+    /// What was kept, once.
+    pub(crate) fn kept(&self) -> Option<Result<Socket, Error>> {
         self.early.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 

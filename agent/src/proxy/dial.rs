@@ -19,10 +19,10 @@ pub(crate) fn check(connection: &Connection) -> Result<(), Error> {
     Err(Error::new(Side::Upstream, Kind::Forbidden, dst))
 }
 
-/// Connects to the original destination of `connection`, or gives the connection that was opened early.
+/// Connects to the original destination of `connection`, or gives what came of dialling early.
 pub(crate) async fn dial(connection: &Connection) -> Result<Socket, Error> {
     if let Some(kept) = connection.kept() {
-        return Ok(kept);
+        return kept;
     }
     check(connection)?;
     let proxy = &connection.proxy;

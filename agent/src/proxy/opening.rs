@@ -2,6 +2,7 @@
 //! be the one who speaks first, and is kept for whatever the child speaks later. Where nothing may be relayed, only the
 //! child is listened to.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,17 +51,26 @@ pub(crate) async fn open(connection: &Arc<Connection>, mut child: Socket) -> Res
 /// Dials the server and listens to both.
 async fn both(connection: &Arc<Connection>, mut child: Socket, mut first: FirstBytes) -> Result<Opening, Error> {
     let patience = connection.proxy.timeouts.sniff;
-    let dialled = tokio::select! {
+    let mut dialling = pin!(dial(connection));
+    let (dialled, spoken) = tokio::select! {
         biased;
-        spoken = first.child(&mut child, patience) => return Ok(Opening::Child(spoken, first.rewind(child, ()).0)),
-        dialled = dial(connection) => dialled,
+        // Who has begun to dial dials to the end: the server may have seen it already.
+        spoken = first.child(&mut child, patience) => (dialling.as_mut().await, Some(spoken)),
+        dialled = dialling.as_mut() => (dialled, None),
     };
-    let mut server = match dialled {
-        Ok(server) => server,
+    let mut server = match (dialled, spoken) {
+        (Ok(server), None) => server,
+        (dialled, Some(spoken)) => {
+            connection.keep(dialled);
+            return Ok(Opening::Child(spoken, first.rewind(child, ()).0));
+        }
         // One who speaks HTTP can be told why.
-        Err(error) => {
+        (Err(error), None) => {
             return match timeout(patience, first.child(&mut child, patience)).await {
-                Ok(spoken) => Ok(Opening::Child(spoken, first.rewind(child, ()).0)),
+                Ok(spoken) => {
+                    connection.keep(Err(error));
+                    Ok(Opening::Child(spoken, first.rewind(child, ()).0))
+                }
                 Err(_) => {
                     connection.downstream.reset();
                     Err(error)
@@ -70,7 +80,7 @@ async fn both(connection: &Arc<Connection>, mut child: Socket, mut first: FirstB
     };
     match first.either(&mut child, &mut server, patience).await {
         First::Child(spoken) => {
-            connection.keep(server);
+            connection.keep(Ok(server));
             Ok(Opening::Child(spoken, first.rewind(child, ()).0))
         }
         First::Server => {

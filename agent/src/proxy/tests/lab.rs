@@ -135,9 +135,13 @@ impl Flows for Kernel {
     }
 }
 
+/// What happens at a certain moment.
+pub(super) type Hook = Box<dyn Fn() + Send + Sync>;
+
 struct Routes {
     origin: SocketAddr,
     open: bool,
+    asked: Option<Hook>,
 }
 
 impl Destinations for Routes {
@@ -150,6 +154,7 @@ impl Destinations for Routes {
     }
 
     fn dialled(&self, _: SocketAddr) -> SocketAddr {
+        self.asked.iter().for_each(|asked| asked());
         self.origin
     }
 }
@@ -171,6 +176,8 @@ pub(super) struct Setup {
     pub(super) client_certificates: Vec<ClientCertificate>,
     pub(super) on_pinned: Option<OnPinned>,
     pub(super) patience: Duration,
+    /// Happens each time the origin's address is asked for.
+    pub(super) asked: Option<Hook>,
 }
 
 impl Default for Setup {
@@ -179,6 +186,7 @@ impl Default for Setup {
             verdict: Some(Verdict::Intercept),
             mode: Mode::Observe,
             carrier: Carrier::Verbatim,
+            asked: None,
             open: true,
             roots: Vec::new(),
             client_certificates: Vec::new(),
@@ -223,7 +231,7 @@ impl Lab {
             handshake_timeout: Duration::from_secs(5),
             max_connections: 64,
         };
-        let routes = Arc::new(Routes { origin, open: setup.open });
+        let routes = Arc::new(Routes { origin, open: setup.open, asked: setup.asked });
         let on_pinned = setup.on_pinned.unwrap_or(setup.mode.on_pinned());
         let policy = Policy { mode: setup.mode, carrier: setup.carrier, on_pinned };
         let proxy = Proxy::new(config, policy, kernel.clone(), routes, events.clone()).unwrap();

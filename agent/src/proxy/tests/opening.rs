@@ -1,8 +1,9 @@
 //! Who speaks first, and when.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http_body_util::BodyExt as _;
@@ -64,6 +65,26 @@ async fn a_client_that_speaks_late_is_read_and_its_server_dialled_once() {
         assert!(exchanged(&lab.finish().await));
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_client_that_speaks_just_as_its_server_is_dialled_has_one_connection() {
+    let (origin, count, _came) = counting().await;
+    let client: Arc<OnceLock<std::net::TcpStream>> = Arc::default();
+    let (speaking, times) = (Arc::clone(&client), AtomicUsize::new(0));
+    // The address is asked for to be checked, to be checked again, and to be dialled.
+    let asked: Hook = Box::new(move || {
+        if times.fetch_add(1, Ordering::Relaxed) == 2 {
+            speaking.get().unwrap().write_all(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n").unwrap();
+        }
+    });
+    let lab = Lab::with(origin, Setup { asked: Some(asked), patience: FOREVER, ..Setup::default() }).await;
+    let tcp = std::net::TcpStream::connect(lab.address).unwrap();
+    tcp.set_nonblocking(true).unwrap();
+    client.set(tcp.try_clone().unwrap()).unwrap();
+    let mut answer = [0; 12];
+    tokio::net::TcpStream::from_std(tcp).unwrap().read_exact(&mut answer).await.unwrap();
+    assert_eq!((&answer, count.load(Ordering::Relaxed)), (b"HTTP/1.1 200", 1));
 }
 
 #[tokio::test]
