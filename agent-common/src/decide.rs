@@ -28,6 +28,13 @@ pub enum Action {
     Drop(Reason),
 }
 
+/// Refuses what plain TCP or UDP could be: with an answer, unless the session gives none.
+#[inline(always)]
+#[must_use]
+pub const fn refuse(config: &Config, reason: Reason) -> Action {
+    if config.silent == 0 { Action::Answer(reason) } else { Action::Drop(reason) }
+}
+
 /// Decides about one frame that arrived from the child, and leaves what it read in `headers`.
 #[inline(always)]
 pub fn decide(packet: &impl Packet, config: &Config, policy: &impl Policy, headers: &mut Headers) -> Action {
@@ -40,7 +47,7 @@ pub fn decide(packet: &impl Packet, config: &Config, policy: &impl Policy, heade
     let key = &headers.key;
     match (key.protocol, key.dst_port) {
         (UDP, 53) => Action::Dns,
-        (UDP, _) => Action::Answer(Reason::Udp),
+        (UDP, _) => refuse(config, Reason::Udp),
         _ if headers.flags & (SYN | ACK) != SYN => Action::Continue,
         _ => verdict(key, config, policy),
     }
@@ -60,10 +67,10 @@ fn verdict(key: &FlowKey, config: &Config, policy: &impl Policy) -> Action {
     }
     let gateway = if key.family == IPV4 { &config.gateway4 } else { &config.gateway6 };
     if key.dst == *gateway {
-        return Action::Answer(Reason::Gateway);
+        return refuse(config, Reason::Gateway);
     }
     if policy.refuses_network(key.family, &key.dst) {
-        return Action::Answer(Reason::Network);
+        return refuse(config, Reason::Network);
     }
     let action = match policy.port(key.dst_port) {
         PortAction::Default => PortAction::from_u8(config.default_port),
@@ -72,6 +79,6 @@ fn verdict(key: &FlowKey, config: &Config, policy: &impl Policy) -> Action {
     match action {
         PortAction::Intercept => Action::Open(Verdict::Intercept),
         PortAction::Relay => Action::Open(Verdict::Relay),
-        PortAction::Default | PortAction::Refuse => Action::Answer(Reason::Port),
+        PortAction::Default | PortAction::Refuse => refuse(config, Reason::Port),
     }
 }

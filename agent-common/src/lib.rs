@@ -11,3 +11,4 @@ pub mod owner;
 pub mod packet;
 #[cfg(feature = "user")]
 mod pod;
+pub mod refused;

@@ -7,6 +7,9 @@
 
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 
+use crate::owner::Sender;
+pub use crate::refused::{Blocked, BlockedKey, Reason};
+
 /// Map `FLOWS`: one entry for each TCP connection the child opened.
 pub const FLOWS: &str = "FLOWS";
 /// Map `NAMES`: the host name that a flow's bytes or a DNS answer gave, written by the worker.
@@ -291,117 +294,6 @@ impl Name {
     }
 }
 
-/// What identifies a refused attempt.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct BlockedKey {
-    /// The address that the child tried to reach; all zero where the frame had none.
-    pub dst: Address,
-    /// The port, or zero where the protocol has none.
-    pub dst_port: u16,
-    /// EtherType of the frame.
-    pub ether_type: u16,
-    /// IANA protocol number, or zero.
-    pub protocol: u8,
-    /// A [`Reason`].
-    pub reason: u8,
-    /// Always zero.
-    pub pad: [u8; 2],
-}
-
-/// How often an attempt was refused.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Blocked {
-    /// Packets refused.
-    pub packets: u64,
-    /// Bytes refused.
-    pub bytes: u64,
-    /// First attempt.
-    pub first_ns: u64,
-    /// Latest attempt.
-    pub last_ns: u64,
-    /// Latest attempt for which an event was sent.
-    pub reported_ns: u64,
-}
-
-/// Why a packet was refused.
-#[repr(u8)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// Too short for the headers it announces.
-    Malformed = 0,
-    /// Neither IPv4 nor IPv6 (ARP included: neighbours are permanent).
-    EtherType = 1,
-    /// Carries a VLAN tag.
-    Vlan = 2,
-    /// The source is not the child's address, hardware or IP.
-    Spoofed = 3,
-    /// Carries IPv4 options.
-    IpOptions = 4,
-    /// Is an IPv4 fragment.
-    Fragment = 5,
-    /// Carries an IPv6 extension header.
-    ExtensionHeader = 6,
-    /// Neither TCP nor UDP.
-    Protocol = 7,
-    /// UDP that is not DNS.
-    Udp = 8,
-    /// A TCP port that the policy does not allow.
-    Port = 9,
-    /// A network that the policy does not allow.
-    Network = 10,
-    /// A port of the gateway itself.
-    Gateway = 11,
-    /// No room for one more connection.
-    FlowTableFull = 12,
-}
-
-impl Reason {
-    /// Every reason, in the order of its number.
-    pub const ALL: [Self; 13] = [
-        Self::Malformed,
-        Self::EtherType,
-        Self::Vlan,
-        Self::Spoofed,
-        Self::IpOptions,
-        Self::Fragment,
-        Self::ExtensionHeader,
-        Self::Protocol,
-        Self::Udp,
-        Self::Port,
-        Self::Network,
-        Self::Gateway,
-        Self::FlowTableFull,
-    ];
-
-    /// The reason that a map key or an event holds.
-    #[must_use]
-    pub fn from_u8(value: u8) -> Option<Self> {
-        Self::ALL.get(usize::from(value)).copied()
-    }
-
-    /// The stable name that output and documentation use.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Malformed => "malformed",
-            Self::EtherType => "ether-type",
-            Self::Vlan => "vlan",
-            Self::Spoofed => "spoofed",
-            Self::IpOptions => "ip-options",
-            Self::Fragment => "fragment",
-            Self::ExtensionHeader => "extension-header",
-            Self::Protocol => "protocol",
-            Self::Udp => "udp",
-            Self::Port => "port",
-            Self::Network => "network",
-            Self::Gateway => "gateway",
-            Self::FlowTableFull => "flow-table-full",
-        }
-    }
-}
-
 /// Index into `COUNTERS`. The first entries are the [`Reason`]s, the totals follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counter {
@@ -481,7 +373,11 @@ pub struct Totals {
 pub struct Event {
     /// What had passed when it happened.
     pub totals: Totals,
-    /// Who and where to; what the frame did not have is zero.
+    /// Packets refused since the last event about the same attempt, besides the one that this is about.
+    pub folded: u64,
+    /// Who made the attempt, where it was refused.
+    pub sender: Sender,
+    /// From where and where to; what the frame did not have is zero.
     pub key: FlowKey,
     /// EtherType of the frame.
     pub ether_type: u16,
@@ -560,8 +456,8 @@ pub struct Config {
     pub child_mac: [u16; 3],
     /// A [`PortAction`] for ports that `PORT_POLICY` says nothing about.
     pub default_port: u8,
-    /// Always zero.
-    pub pad: u8,
+    /// Not zero if what is refused gets no answer.
+    pub silent: u8,
 }
 
 impl Config {
@@ -574,16 +470,14 @@ impl Config {
         ifindex: 0,
         child_mac: [0; 3],
         default_port: PortAction::Refuse as u8,
-        pad: 0,
+        silent: 0,
     };
 }
 
 const _: () = assert!(size_of::<FlowKey>() == 44);
 const _: () = assert!(size_of::<Flow>() == 80);
 const _: () = assert!(size_of::<Name>() == 256);
-const _: () = assert!(size_of::<BlockedKey>() == 24);
-const _: () = assert!(size_of::<Blocked>() == 40);
 const _: () = assert!(size_of::<Count>() == 16);
 const _: () = assert!(size_of::<Totals>() == 40);
-const _: () = assert!(size_of::<Event>() == 88);
+const _: () = assert!(size_of::<Event>() == 136);
 const _: () = assert!(size_of::<Config>() == 76);

@@ -3,7 +3,7 @@
 use aya::Pod;
 
 use crate::maps::{Blocked, BlockedKey, Config, Count, Event, Flow, FlowKey, Name};
-use crate::owner::{Layout, Owner};
+use crate::owner::{Layout, Owner, Sender, SenderKey};
 
 macro_rules! pod {
     ($($type:ty),*) => { $(
@@ -14,4 +14,4 @@ macro_rules! pod {
     )* };
 }
 
-pod!(Blocked, BlockedKey, Config, Count, Event, Flow, FlowKey, Layout, Name, Owner);
+pod!(Blocked, BlockedKey, Config, Count, Event, Flow, FlowKey, Layout, Name, Owner, Sender, SenderKey);

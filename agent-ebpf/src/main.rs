@@ -1,10 +1,11 @@
-//! The kernel half: three programs on the gateway's end of the veth and on the gateway's namespace, and three on the
+//! The kernel half: three programs on the gateway's end of the veth and on the gateway's namespace, and five on the
 //! session's control group.
 //!
 //! - `client_in` (tc ingress) decides about each packet the child sent, records connections, counts.
 //! - `client_out` (tc egress) counts what goes to the child and follows the end of connections.
 //! - `steer` (sk_lookup) hands each recorded connection to its listener.
 //! - `connect4` and `connect6` (cgroup/connect4, cgroup/connect6) note at a socket which process connects it.
+//! - `sendmsg4` and `sendmsg6` (cgroup/sendmsg4, cgroup/sendmsg6) note which process sends a datagram.
 //! - `connected` (sock_ops) gives that note to the connection, once its port is known and before its SYN leaves.
 //!
 //! There is no policy here: the programs look up, drop, count and report. The decision itself is
@@ -25,15 +26,16 @@ mod socket;
 mod steer;
 mod track;
 
-use agent_common::decide::{Action, decide};
-use agent_common::maps::{Counter, Reason, TCP};
+use agent_common::decide::{Action, decide, refuse};
+use agent_common::maps::{Counter, Reason};
 use agent_common::packet::{Direction, Headers, parse};
 use aya_ebpf::bindings::{TC_ACT_OK, TC_ACT_SHOT};
 use aya_ebpf::macros::{cgroup_sock_addr, classifier, sk_lookup, sock_ops};
 use aya_ebpf::programs::{SkLookupContext, SockAddrContext, SockOpsContext, TcContext};
 
-use crate::maps::{PolicyMaps, config, count, remove_owner};
+use crate::maps::{PolicyMaps, config, count};
 use crate::packet::Frame;
+use crate::socket::Family;
 
 /// Everything the child sends passes here first.
 #[classifier]
@@ -43,18 +45,12 @@ fn client_in(ctx: TcContext) -> i32 {
     let config = config();
     let mut headers = Headers::new(config.ifindex);
     let action = match decide(&frame, config, &PolicyMaps, &mut headers) {
-        Action::Open(verdict) if !track::open(&headers, verdict, size) => Action::Answer(Reason::FlowTableFull),
+        Action::Open(verdict) if !track::open(&headers, verdict, size) => refuse(config, Reason::FlowTableFull),
         action => action,
     };
     match action {
         Action::Continue => track::follow(&headers, Direction::Out, size),
-        Action::Answer(reason) | Action::Drop(reason) => {
-            // Without a flow, nobody will ask; a program that tries again and again must not fill the map.
-            if headers.key.protocol == TCP && matches!(action, Action::Answer(_)) {
-                remove_owner(&headers.key);
-            }
-            report::refused(&ctx, reason, &headers, size);
-        }
+        Action::Answer(reason) | Action::Drop(reason) => report::refused(&ctx, reason, &headers, size),
         Action::Open(_) | Action::Dns => {}
     }
     match action {
@@ -92,14 +88,28 @@ const PROCEED: i32 = 1;
 /// Every connect(2) of an IPv4 socket in the session passes here first.
 #[cgroup_sock_addr(connect4)]
 fn connect4(ctx: SockAddrContext) -> i32 {
-    owner::note(&ctx);
+    owner::note(&ctx, Family::V4);
     PROCEED
 }
 
 /// Every connect(2) of an IPv6 socket in the session passes here first, to IPv4-mapped addresses as well.
 #[cgroup_sock_addr(connect6)]
 fn connect6(ctx: SockAddrContext) -> i32 {
-    owner::note(&ctx);
+    owner::note(&ctx, Family::V6);
+    PROCEED
+}
+
+/// Every datagram that an unconnected IPv4 socket of the session sends passes here first.
+#[cgroup_sock_addr(sendmsg4)]
+fn sendmsg4(ctx: SockAddrContext) -> i32 {
+    owner::note_sender(&ctx, Family::V4);
+    PROCEED
+}
+
+/// Every datagram that an unconnected IPv6 socket of the session sends passes here first.
+#[cgroup_sock_addr(sendmsg6)]
+fn sendmsg6(ctx: SockAddrContext) -> i32 {
+    owner::note_sender(&ctx, Family::V6);
     PROCEED
 }
 

@@ -5,10 +5,10 @@ use core::intrinsics::{AtomicOrdering, atomic_xadd};
 use agent_common::decide::Policy;
 use agent_common::maps::{
     Address, Blocked, BlockedKey, Config, Count, Counter, EVENTS_BYTES, Event, EventKind, FIN_FROM_CHILD, FIN_TO_CHILD,
-    Flow, FlowKey, IPV4, Listener, MAX_BLOCKED, MAX_CIDRS, MAX_FLOWS, Name, PortAction, State, Totals,
+    Flow, FlowKey, IPV4, Listener, MAX_BLOCKED, MAX_CIDRS, MAX_FLOWS, Name, PortAction, State, TCP, Totals,
 };
-use agent_common::owner::{Layout, Owner};
-use agent_common::packet::Direction;
+use agent_common::owner::{Layout, MAX_SENDERS, Owner, Sender, SenderKey};
+use agent_common::packet::{Direction, Headers};
 use aya_ebpf::Global;
 use aya_ebpf::bindings::{BPF_F_NO_PREALLOC, BPF_NOEXIST};
 use aya_ebpf::helpers::generated::bpf_ktime_get_coarse_ns;
@@ -34,6 +34,8 @@ static FLOWS: HashMap<FlowKey, Flow> = HashMap::with_max_entries(MAX_FLOWS, BPF_
 static NAMES: HashMap<FlowKey, Name> = HashMap::with_max_entries(MAX_FLOWS, BPF_F_NO_PREALLOC);
 #[map]
 static OWNERS: HashMap<FlowKey, Owner> = HashMap::with_max_entries(MAX_FLOWS, BPF_F_NO_PREALLOC);
+#[map]
+static SENDERS: LruHashMap<SenderKey, Sender> = LruHashMap::with_max_entries(MAX_SENDERS, 0);
 #[map]
 static BLOCKED: LruHashMap<BlockedKey, Blocked> = LruHashMap::with_max_entries(MAX_BLOCKED, 0);
 #[map]
@@ -145,9 +147,35 @@ pub(crate) fn claim_owner(key: &FlowKey) {
     }
 }
 
+/// Records who sends datagrams to somewhere.
+#[inline(always)]
+pub(crate) fn insert_sender(key: &SenderKey, sender: &Sender) {
+    // Without room for it, an attempt that is refused names nobody.
+    let _lost: bool = SENDERS.insert(key, sender, 0).is_err();
+}
+
+/// Writes down who tries what these headers say, as far as it is known.
+#[inline(always)]
+fn write_sender(key: &FlowKey, to: *mut Sender) {
+    // A refused connection has an owner and no flow; a program that tries again and again must not fill the map.
+    let sender = if key.protocol == TCP {
+        OWNERS.get_ptr(key).map(|owner| owner.cast::<Sender>())
+    } else {
+        SENDERS.get_ptr(SenderKey { dst: key.dst, dst_port: key.dst_port, protocol: key.protocol, pad: 0 })
+    };
+    // SAFETY: both are in map values that a lookup in this run has found; an owner begins with its sender (asserted).
+    #[expect(unsafe_code, reason = "map values are reached through pointers")]
+    unsafe {
+        *to = sender.map_or(Sender::UNKNOWN, |sender| *sender);
+    }
+    if key.protocol == TCP {
+        remove_owner(key);
+    }
+}
+
 /// Forgets who opened a connection that is refused.
 #[inline(always)]
-pub(crate) fn remove_owner(key: &FlowKey) {
+fn remove_owner(key: &FlowKey) {
     // A connection from outside the session's control group has none.
     let _absent: bool = OWNERS.remove(key).is_err();
 }
@@ -255,48 +283,66 @@ unsafe fn add(counter: *mut u64, amount: u64) {
     unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(counter, amount) };
 }
 
-/// Counts a refused attempt. Returns its totals if it is to be reported now.
+/// Counts a refused attempt, and reports it if none like it has been reported within the interval; true if it has.
 #[inline(always)]
-pub(crate) fn blocked(key: &BlockedKey, size: Size, report_interval_ns: u64) -> Option<Totals> {
+pub(crate) fn blocked(key: &BlockedKey, headers: &Headers, size: Size, report_interval_ns: u64) -> bool {
+    if BLOCKED.get_ptr(key).is_none() {
+        // If another CPU was first, nothing is lost: what counts comes below.
+        let _other: bool = BLOCKED.insert(key, Blocked::NONE, u64::from(BPF_NOEXIST)).is_err();
+    }
+    // `COUNTERS` has it all the same.
+    let Some(entry) = BLOCKED.get_ptr_mut(key) else { return false };
     let now = now();
-    let Some(entry) = BLOCKED.get_ptr_mut(key) else {
-        let first = Blocked { packets: size.packets, bytes: size.bytes, first_ns: now, last_ns: now, reported_ns: now };
-        // If another CPU was first, this packet is missing from the entry; `COUNTERS` has it all the same.
-        let inserted = BLOCKED.insert(key, first, u64::from(BPF_NOEXIST));
-        return inserted.ok().map(|()| refused_totals(now, size.bytes, size.packets));
-    };
     // SAFETY: the pointer came from a successful lookup in this run, so the entry is alive (RCU).
     #[expect(unsafe_code, reason = "map values are reached through pointers")]
     unsafe {
+        write_sender(&headers.key, &raw mut (*entry).sender);
         add(&raw mut (*entry).packets, size.packets);
         add(&raw mut (*entry).bytes, size.bytes);
         (*entry).last_ns = now;
-        if now.wrapping_sub((*entry).reported_ns) < report_interval_ns {
-            return None;
+        if (*entry).first_ns == 0 {
+            (*entry).first_ns = now;
+        } else if now.wrapping_sub((*entry).reported_ns) < report_interval_ns {
+            return false;
         }
         (*entry).reported_ns = now;
-        Some(refused_totals(now, (*entry).bytes, (*entry).packets))
+        let packets = (*entry).packets;
+        let folded = packets.saturating_sub((*entry).reported).saturating_sub(size.packets);
+        (*entry).reported = packets;
+        let totals = Totals { ns: now, bytes_out: (*entry).bytes, bytes_in: 0, packets_out: packets, packets_in: 0 };
+        let refused = Refused { folded, sender: &raw const (*entry).sender };
+        send(&headers.key, headers.ether_type, EventKind::Blocked, key.reason, &totals, Some(refused));
     }
+    true
 }
 
-#[inline(always)]
-fn refused_totals(ns: u64, bytes: u64, packets: u64) -> Totals {
-    Totals { ns, bytes_out: bytes, bytes_in: 0, packets_out: packets, packets_in: 0 }
+/// What an event about a refused attempt says besides.
+struct Refused {
+    folded: u64,
+    sender: *const Sender,
 }
 
 /// Sends an event; one that the full buffer loses is counted.
 #[inline(always)]
 pub(crate) fn emit(key: &FlowKey, ether_type: u16, kind: EventKind, detail: u8, totals: &Totals) {
+    send(key, ether_type, kind, detail, totals, None);
+}
+
+#[inline(always)]
+fn send(key: &FlowKey, ether_type: u16, kind: EventKind, detail: u8, totals: &Totals, refused: Option<Refused>) {
     let Some(mut entry) = EVENTS.reserve::<Event>(0) else {
         count(Counter::EventsLost, Size { packets: 1, bytes: 0 });
         return;
     };
     let event = entry.as_mut_ptr();
     // Written field by field: a whole event on the program's 512 bytes of stack would be too much.
-    // SAFETY: the buffer reserved room for one event, aligned to eight bytes; it is read only after `submit`.
+    // SAFETY: the buffer reserved room for one event, aligned to eight bytes; it is read only after `submit`. A sender
+    // is in a map value that a lookup in this run has found.
     #[expect(unsafe_code, reason = "the ring buffer hands out uninitialised memory")]
     unsafe {
         (*event).totals = *totals;
+        (*event).folded = refused.as_ref().map_or(0, |refused| refused.folded);
+        (*event).sender = refused.map_or(Sender::UNKNOWN, |refused| *refused.sender);
         (*event).key = *key;
         (*event).ether_type = ether_type;
         (*event).kind = kind as u8;

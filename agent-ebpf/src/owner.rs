@@ -1,24 +1,41 @@
 //! Notes who connects: the thread, its user, its control group, and the path of its executable.
 
 use agent_common::maps::TCP;
-use agent_common::owner::{Draft, Layout, PATH_BYTES, PATH_DEPTH, ROOTED};
+use agent_common::owner::{Draft, Layout, PATH_BYTES, PATH_DEPTH, ROOTED, Sender};
 use aya_ebpf::programs::{SockAddrContext, SockOpsContext};
 
 use crate::kernel::Pointer;
-use crate::maps::{insert_owner, layout, now};
-use crate::socket::{Caller, dialled, forget, is_connecting, noted, protocol, room};
+use crate::maps::{insert_owner, insert_sender, layout, now};
+use crate::socket::{Caller, Family, addressee, dialled, forget, is_connecting, noted, protocol, room};
 
-/// Notes the calling thread at its socket, before the socket has a port of its own.
+/// The port of the session's forwarder, whatever the address.
+const DNS: u16 = 53;
+
+/// Notes the calling thread: at its socket for a connection, before the socket has a port of its own; for datagrams, by
+/// where they will go.
 #[inline(always)]
-pub(crate) fn note(ctx: &SockAddrContext) {
+pub(crate) fn note(ctx: &SockAddrContext, family: Family) {
     if protocol(ctx) != u32::from(TCP) {
-        return;
+        return note_sender(ctx, family);
     }
     if let Some(mut note) = room(ctx) {
         let draft = note.draft();
-        Caller::current().write(&mut draft.owner);
+        Caller::current().write(&mut draft.owner.sender);
         draft.task = Pointer::current_task().0;
     }
+}
+
+/// Notes the calling thread by where its datagrams go.
+#[inline(always)]
+pub(crate) fn note_sender(ctx: &SockAddrContext, family: Family) {
+    let key = addressee(ctx, family);
+    if key.dst_port == DNS {
+        // Not refused, so nobody will ask.
+        return;
+    }
+    let mut sender = Sender::UNKNOWN;
+    Caller::current().write(&mut sender);
+    insert_sender(&key, &sender);
 }
 
 /// Gives what was noted at the socket to the connection that it now opens.

@@ -1,10 +1,10 @@
 //! Counts refused packets and reports them through the ring buffer, each destination at most once a second.
 
-use agent_common::maps::{BlockedKey, Counter, EventKind, REPORT_INTERVAL_NS, Reason};
+use agent_common::maps::{BlockedKey, Counter, REPORT_INTERVAL_NS, Reason};
 use agent_common::packet::Headers;
 use aya_ebpf::programs::TcContext;
 
-use crate::maps::{blocked, count, emit};
+use crate::maps::{blocked, count};
 use crate::packet::Size;
 
 /// Counts a refused packet and reports it if its destination has not been reported lately.
@@ -19,10 +19,11 @@ pub(crate) fn refused(ctx: &TcContext, reason: Reason, headers: &Headers, size: 
         reason: reason as u8,
         pad: [0; 2],
     };
-    let Some(totals) = blocked(&key, size, REPORT_INTERVAL_NS) else { return };
+    if !blocked(&key, headers, size, REPORT_INTERVAL_NS) {
+        return;
+    }
     #[cfg(feature = "log")]
     aya_log_ebpf::debug!(ctx, "refused: reason {}, protocol {}", reason as u8, headers.key.protocol);
     #[cfg(not(feature = "log"))]
     let _: &TcContext = ctx;
-    emit(&headers.key, headers.ether_type, EventKind::Blocked, reason as u8, &totals);
 }

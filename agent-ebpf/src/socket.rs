@@ -4,7 +4,7 @@
 use core::ptr::{NonNull, null_mut};
 
 use agent_common::maps::{FlowKey, IPV4, IPV6, TCP, mapped_word};
-use agent_common::owner::{Draft, Owner};
+use agent_common::owner::{Draft, Sender, SenderKey};
 use aya_ebpf::EbpfContext as _;
 use aya_ebpf::bindings::BPF_SOCK_OPS_TCP_CONNECT_CB;
 use aya_ebpf::btf_maps::SkStorage;
@@ -120,6 +120,31 @@ pub(crate) fn dialled(ctx: &SockOpsContext) -> FlowKey {
     FlowKey { child, dst, child_port, dst_port, ifindex: config().ifindex, protocol: TCP, family, pad: [0; 2] }
 }
 
+/// Which program runs: a socket's own family is another thing where IPv6 sockets send IPv4.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Family {
+    V4,
+    V6,
+}
+
+/// Where the socket is about to connect to, or its datagram to go, as `client_in` will see it.
+#[inline(always)]
+pub(crate) fn addressee(ctx: &SockAddrContext, family: Family) -> SenderKey {
+    let addr = ctx.sock_addr;
+    // SAFETY: the kernel passes a valid `bpf_sock_addr` for the length of the program's run. Volatile for the reason
+    // that `steer` gives.
+    #[expect(unsafe_code, reason = "aya has no accessors for addresses")]
+    let (dst, port) = unsafe {
+        let dst = match family {
+            Family::V4 => mapped_word((&raw const (*addr).user_ip4).read_volatile()),
+            Family::V6 => [0, 1, 2, 3].map(|word| (&raw const (*addr).user_ip6[word]).read_volatile()),
+        };
+        (dst, (&raw const (*addr).user_port).read_volatile())
+    };
+    // In network byte order, in the first two of four bytes (linux/bpf.h).
+    SenderKey { dst, dst_port: u16::from_be(port as u16), protocol: protocol(ctx) as u8, pad: 0 }
+}
+
 /// The calling thread.
 pub(crate) struct Caller {
     pid_tgid: u64,
@@ -143,16 +168,16 @@ impl Caller {
 
     /// Writes what is known without looking into the kernel's structures.
     #[inline(always)]
-    pub(crate) fn write(self, owner: &mut Owner) {
-        owner.pid = self.pid_tgid as u32;
-        owner.tgid = (self.pid_tgid >> 32) as u32;
-        owner.uid = self.uid_gid as u32;
-        owner.cgroup = self.cgroup;
+    pub(crate) fn write(self, sender: &mut Sender) {
+        sender.pid = self.pid_tgid as u32;
+        sender.tgid = (self.pid_tgid >> 32) as u32;
+        sender.uid = self.uid_gid as u32;
+        sender.cgroup = self.cgroup;
         // SAFETY: the helper writes as many bytes as it is told.
         #[expect(unsafe_code, reason = "BPF helpers are foreign functions")]
-        let failed = unsafe { bpf_get_current_comm((&raw mut owner.comm).cast(), owner.comm.len() as u32) };
+        let failed = unsafe { bpf_get_current_comm((&raw mut sender.comm).cast(), sender.comm.len() as u32) };
         if failed != 0 {
-            owner.comm = [0; 16];
+            sender.comm = [0; 16];
         }
     }
 }

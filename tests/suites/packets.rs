@@ -256,6 +256,19 @@ fn the_host_decides_as_the_table_says() {
     }
 }
 
+#[test]
+fn a_session_that_gives_no_answer_drops_what_it_would_answer_and_nothing_else() {
+    let silent = Config { silent: 1, ..config(PortAction::Refuse) };
+    for case in table() {
+        let expect = match case.enforce {
+            Action::Answer(reason) => Action::Drop(reason),
+            action => action,
+        };
+        let action = decide(&Frame(&case.frame), &silent, &HostPolicy, &mut Headers::new(silent.ifindex));
+        assert_eq!(action, expect, "{}", case.what);
+    }
+}
+
 /// BPF_PROG_TEST_RUN does not take frames this short; `blocked` sends some of them.
 #[test]
 fn a_frame_cut_anywhere_before_its_transport_header_ends_is_malformed() {

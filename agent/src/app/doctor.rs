@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::config;
 use crate::ebpf::layout::layout;
 use crate::ebpf::{pins, probe};
-use crate::sandbox::{cgroup, netns};
+use crate::sandbox::{cgroup, domain, netns};
 use crate::ui;
 
 /// The oldest kernel that the agent runs on.
@@ -54,6 +54,7 @@ pub fn doctor(json: bool) -> anyhow::Result<bool> {
         namespaces(),
         ipv6(),
         worker_user(),
+        landlock(),
         certutil(),
         file_limit(),
         conflicts(),
@@ -190,6 +191,15 @@ fn worker_user() -> Check {
     let user = config::invoker::worker();
     let found = user.as_ref().map_or("none".into(), |user| format!("`{}` ({})", user.name, user.uid));
     check("worker user", user.is_ok(), found, Finding::Missing, "create one: `useradd --system agent`")
+}
+
+/// Seccomp filters are in every kernel that has BPF; Landlock has to be compiled in and named at boot.
+fn landlock() -> Check {
+    let good = domain::is_offered();
+    let found = if good { "on: the worker can open no file" } else { "off: the worker could open files" };
+    let remedy =
+        "boot with `lsm=landlock,…` (CONFIG_SECURITY_LANDLOCK; `cat /sys/kernel/security/lsm` shows what is on)";
+    check("Landlock", good, found, Finding::Missing, remedy)
 }
 
 fn certutil() -> Check {

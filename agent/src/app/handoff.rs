@@ -11,10 +11,14 @@ use serde::{Deserialize, Serialize};
 use crate::engine::policy::Policy;
 use crate::proxy::{Ca, ClientCertificate};
 use crate::sandbox::fds;
-use crate::sandbox::session::User;
 
 /// More than any settings need; a broken peer must not make the reader allocate without end.
 const MAX_SETTINGS: u64 = 16 << 20;
+
+/// What the worker says when it has given up its privileges: only then is it given anything.
+pub(super) const CONFINED: u8 = 1;
+/// What it says when it serves.
+pub(super) const READY: u8 = 2;
 
 /// The worker's settings.
 #[derive(Serialize, Deserialize)]
@@ -23,7 +27,7 @@ pub(super) struct Settings {
     pub(super) policy: Policy,
     /// The certificate authority, key included.
     pub(super) ca: Ca,
-    /// Roots to trust upstream besides the system's, in DER.
+    /// Roots to trust upstream besides the system's, which the worker reads, in DER.
     pub(super) upstream_roots: Vec<Vec<u8>>,
     /// What servers that ask for a client's certificate are shown, keys included.
     pub(super) client_certificates: Vec<ClientCertificate>,
@@ -31,8 +35,6 @@ pub(super) struct Settings {
     pub(super) resolvers: Vec<SocketAddr>,
     /// Index of the gateway's end of the veth, part of every flow's key.
     pub(super) ifindex: u32,
-    /// Who the worker becomes.
-    pub(super) user: User,
 }
 
 /// Sends settings and descriptors.
@@ -68,9 +70,8 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     use super::{Settings, receive, send};
-    use crate::engine::policy::{Carrier, Mode, OnPinned, Policy};
+    use crate::engine::policy::{Carrier, Mode, Policy};
     use crate::proxy::Ca;
-    use crate::sandbox::session::User;
 
     #[test]
     fn settings_and_descriptors_arrive_as_they_were_sent() {
@@ -79,16 +80,13 @@ mod tests {
         let mut file = File::options().create(true).truncate(true).read(true).write(true).open(&path).unwrap();
         file.write_all(b"through the socket").unwrap();
         std::fs::remove_file(path).unwrap();
-        let user =
-            User { name: "nobody".into(), uid: 1, gid: 2, groups: vec![], home: "/".into(), shell: "/bin/sh".into() };
         let settings = Settings {
-            policy: Policy { mode: Mode::Enforce, carrier: Carrier::Terminate, on_pinned: OnPinned::Refuse },
+            policy: Policy { carrier: Carrier::Terminate, ..Policy::new(Mode::Enforce) },
             ca: Ca { cert_pem: "c".repeat(100_000), key_pem: "k".into() },
             upstream_roots: vec![vec![1, 2, 3]],
             client_certificates: Vec::new(),
             resolvers: vec!["192.0.2.53:53".parse().unwrap()],
             ifindex: 7,
-            user,
         };
         let sender = std::thread::spawn(move || send(&ours, &settings, &[file.as_fd()]).unwrap());
         let (received, descriptors) = receive(&theirs).unwrap();

@@ -12,6 +12,8 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use crate::engine::event::{Event, Sink};
+
 /// The log starts over when it has grown to this many bytes.
 const MAX_BYTES: u64 = 16 << 20;
 /// How many bytes a process writes before it looks how far the log has grown.
@@ -37,6 +39,18 @@ pub(super) fn init(file: File) {
     // A second call, in a test of several parts of this module, keeps the first.
     if tracing_subscriber::registry().with(lines).try_init().is_err() {
         tracing::debug!("the log was open already");
+    }
+}
+
+/// Writes every event to the session's log, as JSON.
+pub(super) struct EventLog;
+
+impl Sink for EventLog {
+    fn emit(&self, event: Event) {
+        match serde_json::to_string(&event) {
+            Ok(json) => tracing::info!("{json}"),
+            Err(error) => tracing::error!(%error, ?event, "an event cannot be written as JSON"),
+        }
     }
 }
 

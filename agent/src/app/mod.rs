@@ -5,7 +5,7 @@ pub mod exec;
 mod handoff;
 mod log;
 mod naming;
-mod sandbox_up;
+pub mod sandbox_up;
 pub mod sessions;
 pub mod stats;
 pub mod supervisor;

@@ -14,11 +14,11 @@ use crate::sandbox::cgroup;
 pub(super) fn name(snapshot: &mut Snapshot, session: &Path) {
     let groups = cgroup::below(session);
     let mut users = HashMap::new();
-    for connection in &mut snapshot.connections {
-        if let Some(process) = &mut connection.process {
-            process.user = users.entry(process.uid).or_insert_with_key(|uid| user(*uid)).clone();
-            process.cgroup_path = path(process, &groups);
-        }
+    let connections = snapshot.connections.iter_mut().filter_map(|connection| connection.process.as_mut());
+    let attempts = snapshot.attempts.iter_mut().filter_map(|attempt| attempt.process.as_mut());
+    for process in connections.chain(attempts) {
+        process.user = users.entry(process.uid).or_insert_with_key(|uid| user(*uid)).clone();
+        process.cgroup_path = path(process, &groups);
     }
 }
 

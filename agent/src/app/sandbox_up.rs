@@ -1,7 +1,8 @@
 //! Brings a session's namespaces up: one thread that enters them, makes everything in them, and ends.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -11,9 +12,9 @@ use anyhow::{Context as _, anyhow};
 use rtnetlink::Handle;
 
 use crate::ebpf::dataplane::{Attachment, Dataplane, Network};
-use crate::engine::policy::{Policy, READ_PORTS, destination};
+use crate::engine::policy::{Policy, READ_PORTS, Refuse, destination};
 use crate::sandbox::sockets::{self, Sockets};
-use crate::sandbox::{link, netns, sysctl};
+use crate::sandbox::{link, netns, sysctl, user_namespace};
 
 /// What a session lives on. Dropping it closes the session off.
 pub(super) struct Sandbox {
@@ -37,6 +38,8 @@ pub(super) struct Plan {
     pub(super) attachment: Option<Attachment>,
     /// What is being found out about the kernel's structures.
     pub(super) layout: JoinHandle<Layout>,
+    /// The process that makes a client namespace for commands that may administer it.
+    pub(super) owner: Option<Command>,
 }
 
 /// Makes the two namespaces and all that is in them.
@@ -48,7 +51,7 @@ pub(super) fn bring_up(plan: Plan) -> anyhow::Result<Sandbox> {
     // Loading needs no namespace and takes as long as all the rest.
     let loading = std::thread::spawn(move || load(plan.policy, &plan.cgroup, plan.layout));
     let attachment = plan.attachment.unwrap_or_else(offered);
-    let building = std::thread::spawn(move || build(&plan.netns, attachment, || join(loading)));
+    let building = std::thread::spawn(move || build(&plan.netns, plan.owner, attachment, || join(loading)));
     let sandbox = join(building)?;
     tracing::info!(micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX), "the sandbox is up");
     Ok(sandbox)
@@ -71,7 +74,7 @@ fn load(policy: Policy, cgroup: &Path, layout: JoinHandle<Layout>) -> anyhow::Re
         ifindex: link::GATEWAY_IFINDEX,
         child_mac: maps::mac(link::CHILD_MAC),
         default_port: policy.other_ports() as u8,
-        pad: 0,
+        silent: (policy.refuse == Refuse::Drop).into(),
     };
     // Without it, connections are told of no executable; all the rest is the same.
     let layout = layout.join().unwrap_or_default();
@@ -91,12 +94,20 @@ fn load(policy: Policy, cgroup: &Path, layout: JoinHandle<Layout>) -> anyhow::Re
 /// Runs on a thread of its own, which changes namespaces and ends in the gateway's.
 fn build(
     path: &Path,
+    owner: Option<Command>,
     attachment: Attachment,
     dataplane: impl FnOnce() -> anyhow::Result<Dataplane>,
 ) -> anyhow::Result<Sandbox> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start netlink")?;
     let _entered = runtime.enter();
-    let client = netns::unshare_here()?;
+    let client = match owner {
+        Some(owner) => {
+            let client = user_namespace::make_network(owner)?;
+            netns::enter(&client)?;
+            client
+        }
+        None => netns::unshare_here()?,
+    };
     netns::publish(path)?;
     sysctl::client()?;
     let client_links = netlink()?;
@@ -117,6 +128,15 @@ fn build(
         link::set_up_client(&client_links).await
     })?;
     Ok(Sandbox { dataplane, sockets, _gateway: gateway })
+}
+
+/// The part of the process that `Plan::owner` starts.
+///
+/// # Errors
+/// If the kernel refuses.
+pub fn help_own() -> anyhow::Result<()> {
+    let socket = std::io::stdin().as_fd().try_clone_to_owned().context("cannot duplicate a descriptor")?;
+    Ok(user_namespace::help(socket.into())?)
 }
 
 /// A netlink connection to the calling thread's namespace, which it stays connected to.

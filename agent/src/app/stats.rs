@@ -94,13 +94,14 @@ fn attempts(attempts: &[Attempt]) -> String {
         vec![
             attempt.dst.to_string(),
             protocol(attempt),
+            attempt.process.as_ref().map_or("-".into(), Process::label),
             attempt.reason.to_owned(),
             attempt.total.packets.to_string(),
             format!("{} ago", span(attempt.idle_ns)),
         ]
     };
     let rows: Vec<Vec<String>> = attempts.iter().map(row).collect();
-    table(&["BLOCKED", "PROTOCOL", "REASON", "PACKETS", "LATEST"], &rows)
+    table(&["BLOCKED", "PROTOCOL", "PROCESS", "REASON", "PACKETS", "LATEST"], &rows)
 }
 
 /// The protocol by its usual name; a frame that is not IP is named by its EtherType.

@@ -1,6 +1,6 @@
 //! The worker: everything that touches bytes from the network. It becomes nobody before it reads the first of them.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -11,15 +11,16 @@ use agent_common::maps::Verdict;
 use anyhow::{Context as _, bail};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::SigSet;
 use tokio::sync::watch;
 
 use super::handoff::{self, Settings};
 use super::log;
+use crate::config::invoker;
 use crate::dns::{self, Forwarder};
 use crate::ebpf::events::KernelEvents;
 use crate::ebpf::flows::FlowTable;
-use crate::engine::event::{Event, Events, Sink};
+use crate::engine::event::Events;
 use crate::engine::process::Process;
 use crate::proxy::{self, Destinations, Flows, Proxy};
 use crate::sandbox::privileges;
@@ -39,10 +40,14 @@ pub fn main() -> anyhow::Result<()> {
     SigSet::empty().thread_set_mask().context("cannot unblock signals")?;
     log::init(descriptor(&std::io::stderr())?.into());
     let socket = UnixStream::from(descriptor(&std::io::stdin())?);
-    let (settings, descriptors) = handoff::receive(&socket).context("cannot read the settings")?;
-    give_up_privileges(&settings)?;
     let max_connections = raise_file_limit()?;
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).clamp(1, MAX_THREADS);
+    // The last files that it opens.
+    let system_roots = rustls_native_certs::load_native_certs().certs;
+    give_up_privileges()?;
+    tell(&socket, handoff::CONFINED)?;
+    let (mut settings, descriptors) = handoff::receive(&socket).context("cannot read the settings")?;
+    settings.upstream_roots.extend(system_roots.iter().map(|root| root.to_vec()));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
         .enable_all()
@@ -58,10 +63,10 @@ fn descriptor(stream: &impl std::os::fd::AsFd) -> anyhow::Result<OwnedFd> {
     stream.as_fd().try_clone_to_owned().context("cannot duplicate a descriptor")
 }
 
-fn give_up_privileges(settings: &Settings) -> anyhow::Result<()> {
+/// If the supervisor is gone already, the socket says so.
+fn give_up_privileges() -> anyhow::Result<()> {
     std::env::set_current_dir("/").context("cannot change to /")?;
-    // If the supervisor is gone already, the socket says so.
-    privileges::become_user(&settings.user, Some(Signal::SIGKILL)).context("cannot give up privileges")
+    privileges::become_worker(&invoker::worker()?).context("cannot give up privileges")
 }
 
 /// Raises the limit of open files as far as it goes, and returns how many connections that allows: two descriptors
@@ -104,7 +109,7 @@ async fn serve(
     socket: UnixStream,
     max_connections: usize,
 ) -> anyhow::Result<()> {
-    let events: Events = Arc::new(Log);
+    let events: Events = Arc::new(log::EventLog);
     let table = FlowTable::new(descriptors.flows, descriptors.names, descriptors.owners, settings.ifindex)?;
     let resolvers = settings.resolvers.clone();
     let forwarder = Forwarder::new(dns_config(resolvers), Arc::clone(&events));
@@ -121,7 +126,7 @@ async fn serve(
     let dns = tokio::spawn(forwarder.serve(descriptors.dns));
     let ring = KernelEvents::new(descriptors.events)?;
     std::thread::spawn(move || report(ring, &events));
-    tell_ready(&socket)?;
+    tell(&socket, handoff::READY)?;
     tokio::task::spawn_blocking(move || wait_for_end(&socket)).await.context("cannot watch the supervisor")?;
     drain.send_replace(true);
     while serving.join_next().await.is_some() {}
@@ -129,10 +134,8 @@ async fn serve(
     Ok(())
 }
 
-fn tell_ready(socket: &UnixStream) -> anyhow::Result<()> {
-    use std::io::Write as _;
-    let mut socket = socket;
-    socket.write_all(&[1]).context("the supervisor is gone")
+fn tell(mut socket: &UnixStream, how_far: u8) -> anyhow::Result<()> {
+    socket.write_all(&[how_far]).context("the supervisor is gone")
 }
 
 /// Returns when the supervisor wants the worker to end, or has ended itself.
@@ -170,18 +173,6 @@ fn report(mut ring: KernelEvents, events: &Events) {
         match poll(&mut fds, PollTimeout::NONE) {
             Ok(_) | Err(nix::Error::EINTR) => {}
             Err(error) => return tracing::error!(%error, "kernel events are no longer read"),
-        }
-    }
-}
-
-/// Writes every event to the session's log, as JSON.
-struct Log;
-
-impl Sink for Log {
-    fn emit(&self, event: Event) {
-        match serde_json::to_string(&event) {
-            Ok(json) => tracing::info!("{json}"),
-            Err(error) => tracing::error!(%error, ?event, "an event cannot be written as JSON"),
         }
     }
 }

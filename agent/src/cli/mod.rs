@@ -14,6 +14,8 @@ use crate::ui;
 pub const WORKER: &str = "__worker";
 /// The role of the process that becomes the command; not for people.
 pub const LAUNCH: &str = "__launch";
+/// The role of the process that makes a user namespace; not for people.
+pub const OWNER: &str = "__owner";
 /// Exit status when the agent itself failed.
 const FAILED: u8 = 125;
 
@@ -117,6 +119,7 @@ fn dispatch(args: Vec<OsString>) -> anyhow::Result<u8> {
         Some(role) if role == LAUNCH => {
             app::exec::launch_child(args.into_iter().skip(2)).map(|failure| failed_launch(&failure))
         }
+        Some(role) if role == OWNER => app::sandbox_up::help_own().map(|()| 0),
         _ => match Cli::try_parse_from(args) {
             Ok(cli) => command(cli.command),
             Err(error) => usage(&error),

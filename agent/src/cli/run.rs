@@ -8,6 +8,9 @@ use clap::{Args, ValueEnum};
 use crate::config::RunInput;
 use crate::ebpf::dataplane::Attachment;
 use crate::engine::policy::{Carrier, Mode, Policy};
+use crate::sandbox::allowances::Allowance;
+
+const OPENINGS: &str = "Openings: each warns of what it opens";
 
 #[derive(Args)]
 pub(super) struct RunArgs {
@@ -41,6 +44,24 @@ pub(super) struct RunArgs {
     /// Keep the session's log in this file
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
+    /// Let setuid programs gain privileges
+    #[arg(long, help_heading = OPENINGS)]
+    allow_new_privs: bool,
+    /// Refuse no system call
+    #[arg(long, help_heading = OPENINGS)]
+    allow_all_syscalls: bool,
+    /// Let user namespaces be made, as the sandbox of Chromium and Electron needs [observe: allowed]
+    #[arg(long, help_heading = OPENINGS)]
+    allow_user_namespaces: bool,
+    /// Let processes trace one another, as debuggers do [observe: allowed]
+    #[arg(long, help_heading = OPENINGS)]
+    allow_ptrace: bool,
+    /// Let services of the host on Unix sockets, and the user's other processes, be reached [observe: allowed]
+    #[arg(long, help_heading = OPENINGS)]
+    allow_host: bool,
+    /// Give the command CAP_NET_ADMIN and CAP_NET_RAW over the session's network namespace
+    #[arg(long, help_heading = OPENINGS)]
+    allow_net_admin: bool,
     /// How HTTP is carried [default: verbatim]
     #[arg(long, value_enum, hide_short_help = true)]
     carrier: Option<CarrierArg>,
@@ -78,6 +99,7 @@ enum TcArg {
 
 impl From<RunArgs> for RunInput {
     fn from(args: RunArgs) -> Self {
+        let allowances = openings(&args);
         let mode = match args.mode {
             ModeArg::Observe => Mode::Observe,
             ModeArg::Enforce => Mode::Enforce,
@@ -94,7 +116,7 @@ impl From<RunArgs> for RunInput {
             attachment,
             config: args.config,
             name: args.netns,
-            policy: Policy { mode, carrier: carrier.unwrap_or_default(), on_pinned: mode.on_pinned() },
+            policy: Policy { carrier: carrier.unwrap_or_default(), ..Policy::new(mode) },
             user: args.user,
             upstream_ca: args.upstream_ca,
             dns: args.dns,
@@ -102,7 +124,21 @@ impl From<RunArgs> for RunInput {
             ca_key: args.ca_key,
             wait_all: args.wait_all,
             log: args.log,
+            allowances,
             command: args.command,
         }
     }
+}
+
+/// The openings that were asked for.
+fn openings(args: &RunArgs) -> Vec<Allowance> {
+    let asked = |allowance: &Allowance| match allowance {
+        Allowance::NewPrivs => args.allow_new_privs,
+        Allowance::AllSyscalls => args.allow_all_syscalls,
+        Allowance::UserNamespaces => args.allow_user_namespaces,
+        Allowance::Ptrace => args.allow_ptrace,
+        Allowance::Host => args.allow_host,
+        Allowance::NetAdmin => args.allow_net_admin,
+    };
+    Allowance::ALL.into_iter().filter(asked).collect()
 }

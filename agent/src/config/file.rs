@@ -11,8 +11,8 @@ use rustls::sign::CertifiedKey;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::engine::policy::OnPinned;
 use crate::engine::policy::host::HostPattern;
+use crate::engine::policy::{OnPinned, Refuse};
 use crate::proxy::ClientCertificate;
 
 /// What the file sets.
@@ -20,6 +20,8 @@ use crate::proxy::ClientCertificate;
 pub struct Settings {
     /// `on_pinned`; without it the mode decides.
     pub on_pinned: Option<OnPinned>,
+    /// `refuse`; `answer` without it.
+    pub refuse: Option<Refuse>,
     /// `[[client_certificate]]`, in the file's order.
     pub client_certificates: Vec<ClientCertificate>,
 }
@@ -53,6 +55,7 @@ pub enum Error {
 #[serde(deny_unknown_fields)]
 struct Document {
     on_pinned: Option<OnPinned>,
+    refuse: Option<Refuse>,
     #[serde(default)]
     client_certificate: Vec<Entry>,
 }
@@ -76,7 +79,8 @@ pub fn read(path: &Path) -> Result<Settings, Error> {
         source.wrong(error.span().unwrap_or_default(), error.message().trim_end_matches('.').to_owned())
     })?;
     let certificates = document.client_certificate.into_iter().map(|entry| source.client_certificate(entry));
-    Ok(Settings { on_pinned: document.on_pinned, client_certificates: certificates.collect::<Result<_, _>>()? })
+    let (on_pinned, refuse) = (document.on_pinned, document.refuse);
+    Ok(Settings { on_pinned, refuse, client_certificates: certificates.collect::<Result<_, _>>()? })
 }
 
 /// The file, for messages about it.
@@ -145,9 +149,9 @@ mod tests {
     #[test]
     fn settings_are_read_and_files_found_beside() {
         let folder = folder();
-        let text = "on_pinned = \"refuse\"\n[[client_certificate]]\nhost = \"*.Example\"\ncert = \"cert.pem\"\nkey = \"key.pem\"\n";
+        let text = "on_pinned = \"refuse\"\nrefuse = \"drop\"\n[[client_certificate]]\nhost = \"*.Example\"\ncert = \"cert.pem\"\nkey = \"key.pem\"\n";
         let settings = read(&folder.write("agent.toml", text)).unwrap();
-        assert_eq!(settings.on_pinned, Some(OnPinned::Refuse));
+        assert_eq!((settings.on_pinned, settings.refuse), (Some(OnPinned::Refuse), Some(Refuse::Drop)));
         let [certificate] = &settings.client_certificates[..] else { panic!("one certificate") };
         assert!(certificate.host.matches("a.example") && certificate.chain.len() == 1);
         assert!(read(&folder.write("agent.toml", "")).unwrap().on_pinned.is_none());
@@ -161,6 +165,7 @@ mod tests {
         };
         let table = [
             ("on_pinned = \"maybe\"".to_owned(), "1:13: unknown variant `maybe`"),
+            ("refuse = \"never\"".to_owned(), "1:10: unknown variant `never`"),
             ("\n  pinned = 1".to_owned(), "2:3: unknown field `pinned`"),
             ("on_pinned = ".to_owned(), "1:13: "),
             (entry("a b", "cert.pem", "key.pem"), "2:8: `a b` names no host"),

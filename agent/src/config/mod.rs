@@ -14,8 +14,9 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use crate::ebpf::dataplane::Attachment;
-use crate::engine::policy::Policy;
+use crate::engine::policy::{Mode, Policy};
 use crate::proxy::{Ca, ClientCertificate};
+use crate::sandbox::allowances::{Allowance, Allowances};
 use crate::sandbox::name::Name;
 use crate::sandbox::session::User;
 
@@ -45,6 +46,10 @@ pub struct Run {
     pub log: Option<PathBuf>,
     /// How the tc programs are attached, if not as the kernel offers.
     pub attachment: Option<Attachment>,
+    /// What the commands may do beyond what every command may.
+    pub allowances: Allowances,
+    /// Those among them that were asked for, and of which the user is to be warned.
+    pub warnings: Vec<Allowance>,
 }
 
 /// How many descriptors bringing a session up takes at most, with some to spare.
@@ -74,6 +79,8 @@ pub struct RunInput {
     pub log: Option<PathBuf>,
     /// `--tc`.
     pub attachment: Option<Attachment>,
+    /// `--allow-…`.
+    pub allowances: Vec<Allowance>,
     /// What follows `--`.
     pub command: Vec<OsString>,
 }
@@ -149,10 +156,14 @@ pub fn run(input: RunInput) -> Result<Run, Error> {
     }
     let resolvers = resolvers(&input.dns)?;
     let settings = input.config.as_deref().map(file::read).transpose()?.unwrap_or_default();
-    let RunInput { policy, wait_all, log, command, attachment, .. } = input;
+    let RunInput { policy, wait_all, log, command, attachment, allowances: asked, .. } = input;
     Ok(Run {
         name,
-        policy: Policy { on_pinned: settings.on_pinned.unwrap_or(policy.on_pinned), ..policy },
+        policy: Policy {
+            on_pinned: settings.on_pinned.unwrap_or(policy.on_pinned),
+            refuse: settings.refuse.unwrap_or(policy.refuse),
+            ..policy
+        },
         command,
         user,
         environment,
@@ -163,7 +174,18 @@ pub fn run(input: RunInput) -> Result<Run, Error> {
         wait_all,
         log,
         attachment,
+        allowances: allowances(policy.mode).and(&asked),
+        warnings: asked,
     })
+}
+
+/// What a mode allows of itself. Who only observes wants programs to work as they do outside: debuggers, browsers with
+/// their own sandbox, desktop programs that talk to the session's bus and display.
+fn allowances(mode: Mode) -> Allowances {
+    match mode {
+        Mode::Observe => [Allowance::UserNamespaces, Allowance::Ptrace, Allowance::Host].into_iter().collect(),
+        Mode::Enforce => Allowances::default(),
+    }
 }
 
 /// Whether this process may make namespaces and load programs.

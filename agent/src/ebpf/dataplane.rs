@@ -23,8 +23,8 @@ use super::verify::verify;
 const CLASSIFIERS: [(&str, TcAttachType); 2] =
     [("client_in", TcAttachType::Ingress), ("client_out", TcAttachType::Egress)];
 const STEER: &str = "steer";
-/// Two programs that note who connects, and one that gives the note to the connection.
-const CONNECTS: [&str; 2] = ["connect4", "connect6"];
+/// Programs that note who connects or sends, and one that gives the note to the connection.
+const CALLERS: [&str; 4] = ["connect4", "connect6", "sendmsg4", "sendmsg6"];
 const CONNECTED: &str = "connected";
 
 /// A network that the kernel refuses.
@@ -146,7 +146,7 @@ impl Dataplane {
         Ok(())
     }
 
-    /// Notes from now on who opens the connections of a control group and of those below it.
+    /// Notes from now on who opens the connections and sends the datagrams of a control group and of those below it.
     ///
     /// # Errors
     /// If the group cannot be opened or the kernel refuses.
@@ -155,8 +155,8 @@ impl Dataplane {
         let group = opened.map_err(|source| Error::Cgroup { path: cgroup.to_owned(), source })?;
         // No flags: a link stands beside others in any case, and the kernel takes none with it.
         let mode = CgroupAttachMode::Single;
-        for name in CONNECTS {
-            connect(&mut self.ebpf, name)?.attach(&group, mode).map_err(failed(name))?;
+        for name in CALLERS {
+            caller(&mut self.ebpf, name)?.attach(&group, mode).map_err(failed(name))?;
         }
         connected(&mut self.ebpf)?.attach(&group, mode).map_err(failed(CONNECTED))?;
         Ok(())
@@ -211,7 +211,7 @@ fn steer(ebpf: &mut Ebpf) -> Result<&mut SkLookup, Error> {
     ebpf.program_mut(STEER).ok_or(Error::Absent(STEER))?.try_into().map_err(failed(STEER))
 }
 
-fn connect<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut CgroupSockAddr, Error> {
+fn caller<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut CgroupSockAddr, Error> {
     ebpf.program_mut(name).ok_or(Error::Absent(name))?.try_into().map_err(failed(name))
 }
 

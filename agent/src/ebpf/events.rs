@@ -3,11 +3,13 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use agent_common::maps::{self, Address, EventKind, FlowKey, Reason, State};
+use agent_common::owner::Sender;
 use aya::maps::{Map, MapData, RingBuf};
 
 use super::Error;
 use super::dataplane::unusable;
 use crate::engine::event::Event;
+use crate::engine::process::Process;
 
 /// The consumer's end of the ring buffer; readable when there is something to read.
 pub struct KernelEvents(RingBuf<MapData>);
@@ -46,13 +48,16 @@ fn read(record: &[u8]) -> Option<Event> {
     let _ns = fields.u64()?;
     let (bytes_out, bytes_in) = (fields.u64()?, fields.u64()?);
     let (packets_out, packets_in) = (fields.u64()?, fields.u64()?);
+    let folded = fields.u64()?;
+    let process = fields.sender()?;
     let key = fields.key()?;
-    let _ether_type = fields.u16()?;
+    let ether_type = fields.u16()?;
     let [kind, detail] = fields.take::<2>()?;
     let (child, orig_dst) = (key.child(), key.dst());
     if kind == EventKind::Blocked as u8 {
         let reason = Reason::from_u8(detail)?;
-        return Some(Event::AttemptBlocked { reason, protocol: key.protocol, dst: orig_dst, packets: packets_out });
+        let (protocol, packets) = (key.protocol, packets_out);
+        return Some(Event::AttemptBlocked { reason, protocol, ether_type, dst: orig_dst, packets, folded, process });
     }
     if kind == EventKind::Opened as u8 {
         return Some(Event::FlowOpened { child, orig_dst });
@@ -79,10 +84,20 @@ impl Fields<'_> {
         self.take().map(u16::from_ne_bytes)
     }
 
+    fn u32(&mut self) -> Option<u32> {
+        self.take().map(u32::from_ne_bytes)
+    }
+
+    fn sender(&mut self) -> Option<Option<Process>> {
+        let cgroup = self.u64()?;
+        let (pid, tgid, uid, pad) = (self.u32()?, self.u32()?, self.u32()?, self.u32()?);
+        Some(Process::sender(&Sender { cgroup, pid, tgid, uid, pad, comm: self.take()? }))
+    }
+
     fn address(&mut self) -> Option<Address> {
         let mut words = [0; 4];
         for word in &mut words {
-            *word = u32::from_ne_bytes(self.take()?);
+            *word = self.u32()?;
         }
         Some(words)
     }
@@ -90,7 +105,7 @@ impl Fields<'_> {
     fn key(&mut self) -> Option<FlowKey> {
         let (child, dst) = (self.address()?, self.address()?);
         let (child_port, dst_port) = (self.u16()?, self.u16()?);
-        let ifindex = u32::from_ne_bytes(self.take()?);
+        let ifindex = self.u32()?;
         let [protocol, family, _, _] = self.take()?;
         Some(FlowKey { child, dst, child_port, dst_port, ifindex, protocol, family, pad: [0; 2] })
     }
@@ -105,9 +120,13 @@ mod tests {
 
     fn record(kind: u8, detail: u8) -> Vec<u8> {
         let mut bytes = Vec::new();
-        for total in [9_u64, 100, 200, 3, 4] {
+        for total in [9_u64, 100, 200, 3, 4, 1, 77] {
             bytes.extend(total.to_ne_bytes());
         }
+        for number in [12_u32, 11, 1000, 0] {
+            bytes.extend(number.to_ne_bytes());
+        }
+        bytes.extend(*b"curl\0\0\0\0\0\0\0\0\0\0\0\0");
         bytes.extend([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 200, 1, 2]);
         bytes.extend([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1]);
         bytes.extend(5000_u16.to_ne_bytes());
@@ -127,8 +146,11 @@ mod tests {
     #[test]
     fn a_blocked_attempt_names_its_reason_and_destination() {
         let event = read(&record(EventKind::Blocked as u8, Reason::Udp as u8));
-        let Some(Event::AttemptBlocked { reason, protocol, dst, packets }) = event else { panic!("{event:?}") };
-        assert_eq!((reason, protocol, packets), (Reason::Udp, 17, 3));
+        let Some(Event::AttemptBlocked { reason, protocol, ether_type, dst, packets, folded, process }) = event else {
+            panic!("{event:?}")
+        };
+        assert_eq!((reason, protocol, ether_type, packets, folded), (Reason::Udp, 17, 0x0800, 3, 1));
+        assert_eq!(process.unwrap().label(), "curl[11]");
         assert_eq!(dst.to_string(), "192.0.2.1:443");
     }
 

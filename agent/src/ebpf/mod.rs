@@ -12,6 +12,7 @@ mod owners;
 pub mod pins;
 pub mod probe;
 pub mod snapshot;
+pub mod untold;
 mod verify;
 
 use std::io;
@@ -69,6 +70,9 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
+    /// A descriptor of a map could not be duplicated.
+    #[error("cannot duplicate the descriptor of a BPF map")]
+    Descriptor(#[source] io::Error),
     /// The object has no such program or map.
     #[error("the BPF object has no `{0}`")]
     Absent(&'static str),

@@ -12,6 +12,7 @@ use aya::maps::{HashMap, Map, MapData, PerCpuArray};
 use super::Error;
 use super::dataplane::unusable;
 use super::owners::Owners;
+use crate::engine::process::Process;
 use crate::engine::stats::{Attempt, Connection, Drops, Snapshot, Total};
 
 /// The pinned maps of a session, opened once and read as often as wanted.
@@ -99,6 +100,7 @@ fn attempt(key: &BlockedKey, blocked: &Blocked, now_ns: u64) -> Option<Attempt> 
         protocol: key.protocol,
         ether_type: key.ether_type,
         dst: std::net::SocketAddr::new(agent_common::maps::ip(key.dst), key.dst_port),
+        process: Process::sender(&blocked.sender),
         total: Total { packets: blocked.packets, bytes: blocked.bytes },
         age_ns: now_ns.saturating_sub(blocked.first_ns),
         idle_ns: now_ns.saturating_sub(blocked.last_ns),

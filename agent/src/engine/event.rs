@@ -217,10 +217,16 @@ pub enum Event {
         reason: Reason,
         /// IANA protocol number, or zero.
         protocol: u8,
-        /// Where to.
+        /// EtherType of the frame.
+        ether_type: u16,
+        /// Where to; zeros where the frame does not say.
         dst: SocketAddr,
         /// How many packets so far.
         packets: u64,
+        /// How many of them no event has told of before, besides the one that this is about.
+        folded: u64,
+        /// Who tried, as far as the kernel tells: programs that connect or send datagrams, not those that forge frames.
+        process: Option<Process>,
     },
     /// The proxy refused to dial an address that belongs to the host or its infrastructure.
     UpstreamRefused {

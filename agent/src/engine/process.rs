@@ -1,6 +1,6 @@
 //! Who opened a connection, as the kernel noted it at connect(2). Field names are a stable interface.
 
-use agent_common::owner::{Owner, ROOTED};
+use agent_common::owner::{Owner, ROOTED, Sender};
 use serde::Serialize;
 
 /// A process at the moment it connected; it may have ended, or become another program, since.
@@ -37,18 +37,30 @@ impl Process {
     }
 }
 
-impl From<&Owner> for Process {
-    fn from(owner: &Owner) -> Self {
+impl Process {
+    /// Who sent something, its executable unknown; none if it was no process of the session's control group.
+    #[must_use]
+    pub fn sender(sender: &Sender) -> Option<Self> {
+        (sender.pid != 0).then(|| Self::new(sender, None))
+    }
+
+    fn new(sender: &Sender, executable: Option<String>) -> Self {
         Self {
-            pid: owner.pid,
-            tgid: owner.tgid,
-            executable: executable(owner),
-            comm: String::from_utf8_lossy(owner.comm()).into_owned(),
-            uid: owner.uid,
+            pid: sender.pid,
+            tgid: sender.tgid,
+            executable,
+            comm: String::from_utf8_lossy(sender.comm()).into_owned(),
+            uid: sender.uid,
             user: None,
-            cgroup: owner.cgroup,
+            cgroup: sender.cgroup,
             cgroup_path: None,
         }
+    }
+}
+
+impl From<&Owner> for Process {
+    fn from(owner: &Owner) -> Self {
+        Self::new(&owner.sender, executable(owner))
     }
 }
 
@@ -63,21 +75,18 @@ fn executable(owner: &Owner) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use agent_common::owner::{Owner, PATH_BYTES};
+    use agent_common::owner::{Owner, PATH_BYTES, Sender};
 
     use super::Process;
 
     fn owner(path: &[u8], rooted: u8) -> Owner {
         let mut owner = Owner {
-            cgroup: 77,
+            sender: Sender { cgroup: 77, pid: 12, tgid: 11, uid: 1000, pad: 0, comm: *b"worker 1\0garbage" },
             connected_ns: 1,
-            pid: 12,
-            tgid: 11,
-            uid: 1000,
             path_len: path.len().try_into().unwrap(),
             rooted,
             claimed: 1,
-            comm: *b"worker 1\0garbage",
+            pad: 0,
             path: [b'#'; PATH_BYTES],
         };
         owner.path[..path.len()].copy_from_slice(path);

@@ -61,6 +61,8 @@ pub struct Attempt {
     pub ether_type: u16,
     /// Where to; the port is zero where the protocol has none.
     pub dst: SocketAddr,
+    /// Who tried last, as far as the kernel tells.
+    pub process: Option<Process>,
     /// How much.
     pub total: Total,
     /// Nanoseconds since the first attempt.

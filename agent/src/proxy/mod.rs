@@ -53,7 +53,7 @@ pub struct ClientCertificate {
 pub struct Config {
     /// What signs the leaves that the child trusts.
     pub ca: Ca,
-    /// Roots trusted upstream besides the system's.
+    /// Roots trusted upstream, the system's included.
     pub upstream_roots: Vec<CertificateDer<'static>>,
     /// What servers that ask for a client's certificate are shown; the first that matches.
     pub client_certificates: Vec<ClientCertificate>,
@@ -115,7 +115,7 @@ struct Timeouts {
 }
 
 impl Proxy {
-    /// Prepares a proxy. Nothing is read or opened yet, system roots included.
+    /// Prepares a proxy. Nothing is read or opened.
     ///
     /// # Errors
     /// [`Kind::Setup`] if a certificate or key cannot be used, or they do not belong together.

@@ -42,11 +42,28 @@ pub fn receive(socket: BorrowedFd<'_>) -> io::Result<Vec<OwnedFd>> {
 }
 
 fn adopt(raw: RawFd) -> OwnedFd {
-    // SAFETY: the kernel has just put this descriptor into our table with the message, and nobody else knows of it.
-    #[expect(unsafe_code, reason = "SCM_RIGHTS delivers numbers")]
+    // SAFETY: the kernel has just put this descriptor into our table, and nobody else knows of it.
+    #[expect(unsafe_code, reason = "the kernel delivers numbers")]
     unsafe {
         OwnedFd::from_raw_fd(raw)
     }
+}
+
+nix::ioctl_none_bad!(
+    /// ioctl_nsfs(2), Linux 4.9.
+    ns_get_userns,
+    nix::request_code_none!(0xb7, 1)
+);
+
+/// The user namespace that owns a namespace.
+///
+/// # Errors
+/// If it is out of reach.
+pub fn owner(namespace: &OwnedFd) -> io::Result<OwnedFd> {
+    // SAFETY: the request takes no argument, and its result is a new descriptor.
+    #[expect(unsafe_code, reason = "nix makes unsafe functions of ioctl requests")]
+    let raw = unsafe { ns_get_userns(namespace.as_raw_fd()) }?;
+    Ok(adopt(raw))
 }
 
 /// Marks every descriptor from `first` on to be closed on exec, so that the program that follows inherits none.

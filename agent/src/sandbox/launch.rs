@@ -7,11 +7,12 @@ use std::path::Path;
 use std::process::Command;
 
 use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::signal::Signal;
 
+use super::allowances::Allowance;
 use super::session::{Facts, Mount, User};
-use super::{Error, cgroup, fds, netns, privileges};
+use super::{Error, cgroup, fds, kernel_files, netns, privileges};
 
 /// A command and who it runs as.
 pub struct Launch {
@@ -66,19 +67,30 @@ impl Failure {
 
 fn enter(session: &Facts, launch: &Launch) -> Result<(), Error> {
     cgroup::join(&session.cgroup)?;
-    netns::enter(&netns::open(&session.netns)?)?;
+    let netns = netns::open(&session.netns)?;
+    netns::enter(&netns)?;
     unshare(CloneFlags::CLONE_NEWNS).map_err(Error::errno("create a mount namespace"))?;
     // Mounts of the host still appear (a stick that is plugged in), ours never leave.
     let nowhere = None::<&Path>;
     mount(nowhere, Path::new("/"), nowhere, MsFlags::MS_SLAVE | MsFlags::MS_REC, nowhere)
         .map_err(Error::errno("detach the mount namespace"))?;
+    let admin = session.allowances.has(Allowance::NetAdmin).then(|| fds::owner(&netns)).transpose();
+    let admin = admin.map_err(Error::system("find the owner of the network namespace"))?;
     session.mounts.iter().try_for_each(bind)?;
+    if !session.allowances.has(Allowance::Host) {
+        kernel_files::make_read_only()?;
+    }
     fds::close_on_exec_from(3).map_err(Error::system("mark descriptors to be closed"))?;
-    privileges::become_user(&launch.user, launch.parent_death)
+    if let Some(owner) = admin {
+        // Capabilities count in the user namespace that a process is in: from here on only over the session's network.
+        setns(owner, CloneFlags::CLONE_NEWUSER).map_err(Error::errno("enter the user namespace"))?;
+    }
+    privileges::become_command(&launch.user, &session.allowances, launch.parent_death)
 }
 
 fn bind(bind: &Mount) -> Result<(), Error> {
     let nothing = None::<&Path>;
-    mount(Some(&bind.source), &bind.target, nothing, MsFlags::MS_BIND, nothing)
+    // With what is mounted below.
+    mount(Some(&bind.source), &bind.target, nothing, MsFlags::MS_BIND | MsFlags::MS_REC, nothing)
         .map_err(Error::file_errno("mount over", &bind.target))
 }

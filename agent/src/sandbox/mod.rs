@@ -2,9 +2,13 @@
 //!
 //! It knows nothing of BPF or of bytes on the wire.
 
+pub mod allowances;
 pub mod cgroup;
+pub mod domain;
 pub mod fds;
+pub mod host_sockets;
 pub mod journal;
+pub mod kernel_files;
 pub mod launch;
 pub mod link;
 pub mod name;
@@ -13,12 +17,17 @@ pub mod privileges;
 pub mod resolver;
 pub mod session;
 pub mod sockets;
+pub mod standing;
+pub mod syscalls;
 pub mod sysctl;
 pub mod tmpfs;
 pub mod trust;
+pub mod user_namespace;
 
 use std::io;
 use std::path::{Path, PathBuf};
+
+use self::standing::Standing;
 
 /// Why a piece of kernel state could not be made, found or removed.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +77,14 @@ pub enum Error {
     NoSession {
         /// The name asked for.
         name: String,
+    },
+    /// A process may do more than it should, or is another than it should be.
+    #[error("a process did not give up its privileges: it is {is:?} and has to be {expected:?}")]
+    Standing {
+        /// What the kernel says of it.
+        is: Box<Standing>,
+        /// What it should say.
+        expected: Box<Standing>,
     },
     /// Something the sandbox needs is not there.
     #[error("{what}; {remedy}")]

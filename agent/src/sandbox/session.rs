@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
+use super::allowances::Allowances;
 use super::journal::{self, Journal, Record};
 use super::name::Name;
 use super::{Error, netns};
@@ -44,6 +45,8 @@ pub struct Facts {
     pub variables: BTreeMap<String, String>,
     /// Who the commands run as.
     pub user: User,
+    /// What they may do beyond what every command may.
+    pub allowances: Allowances,
 }
 
 /// A file or directory that is shown in the place of another.

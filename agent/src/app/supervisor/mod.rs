@@ -18,12 +18,14 @@ use super::{log, trust};
 use crate::ebpf::flows::FlowTable;
 use crate::ebpf::layout::layout;
 use crate::ebpf::pins;
-use crate::sandbox::cgroup;
+use crate::ebpf::untold::untold;
+use crate::engine::event::Sink as _;
+use crate::sandbox::allowances::Allowance;
 use crate::sandbox::journal::Record;
 use crate::sandbox::link::GATEWAY_IFINDEX;
 use crate::sandbox::session::{Facts, Session};
 use crate::sandbox::trust::Trust;
-use crate::sandbox::{Error, netns};
+use crate::sandbox::{Error, cgroup, host_sockets, netns};
 use crate::{config, ebpf};
 
 /// How often ended connections are removed from the flow table.
@@ -39,6 +41,9 @@ const LINGER: Duration = Duration::from_millis(100);
 pub fn run(config: &config::Run) -> anyhow::Result<u8> {
     // Before any thread exists, so that all inherit it: signals are read where the session is watched.
     let signals = Signals::block()?;
+    for allowance in &config.warnings {
+        crate::ui::warn(&format!("warning: `{}` opens the session: {}", allowance.option(), allowance.opens()));
+    }
     let mut session = Session::create(&config.name)?;
     let result = match Running::start(&mut session, config, signals) {
         Ok(mut running) => {
@@ -96,12 +101,17 @@ impl Running {
             policy: config.policy,
             attachment: config.attachment,
             layout,
+            owner: config.allowances.has(Allowance::NetAdmin).then(|| this_program(crate::cli::OWNER)),
         };
         let bringing_up = std::thread::spawn(move || sandbox_up::bring_up(plan));
         let trust = trust::prepare(session, &config.ca.cert_pem, &config.user);
         let sandbox = sandbox_up::join(bringing_up)?;
         let (mut trust, databases) = trust?;
         trust.mounts.extend(databases.finish());
+        if !config.allowances.has(Allowance::Host) {
+            let hidden = host_sockets::hide(&session.directory, &trust.directory, &trust.mounts, &config.user)?;
+            trust.mounts.extend(hidden);
+        }
         let maps = pin(session, &sandbox)?;
         let facts = Facts {
             name: session.name.to_string(),
@@ -116,9 +126,10 @@ impl Running {
             mounts: trust.mounts.clone(),
             variables: trust.variables.clone(),
             user: config.user.clone(),
+            allowances: config.allowances.clone(),
         };
         session.publish(&facts)?;
-        let worker = starting.hand_over(worker::settings(config)?, &sandbox, log)?;
+        let worker = starting.hand_over(worker::settings(config), &sandbox, log)?;
         let flows = FlowTable::of(&sandbox.dataplane, GATEWAY_IFINDEX)?;
         let mut running = Self { facts, sandbox, worker, child: None, flows, signals };
         running.begin(session, config, &trust)?;
@@ -184,7 +195,16 @@ impl Running {
             cgroup::end(&self.facts.cgroup, cgroup::GRACE);
         }
         self.worker.drain();
+        report_untold(&self.sandbox);
         drop(self.sandbox);
+    }
+}
+
+/// Has the log tell of every attempt that was refused, before the counters go.
+fn report_untold(sandbox: &Sandbox) {
+    match untold(&sandbox.dataplane) {
+        Ok(events) => events.into_iter().for_each(|event| log::EventLog.emit(event)),
+        Err(error) => tracing::error!(error = %super::chain(&error), "refused attempts are missing above"),
     }
 }
 

@@ -18,6 +18,8 @@ use crate::app::handoff::{self, Settings};
 use crate::app::sandbox_up::Sandbox;
 use crate::config::{self, invoker};
 use crate::sandbox::link::GATEWAY_IFINDEX;
+use crate::sandbox::privileges;
+use crate::sandbox::standing::Standing;
 
 /// A worker that died is replaced after this long; the listeners live on and clients queue.
 const RESPAWN: Duration = Duration::from_millis(100);
@@ -54,9 +56,28 @@ impl Starting {
     }
 
     /// Gives the worker what it needs.
-    pub(super) fn hand_over(self, settings: Settings, sandbox: &Sandbox, log: File) -> anyhow::Result<Worker> {
+    pub(super) fn hand_over(mut self, settings: Settings, sandbox: &Sandbox, log: File) -> anyhow::Result<Worker> {
+        self.wait_confined()?;
         send(&self.socket, &settings, sandbox)?;
         Ok(Worker { alive: Some(self), since: Instant::now(), patience: RESPAWN / 2, settings, log })
+    }
+
+    /// Waits until the worker says that it has given up its privileges, and looks whether the kernel says so, too.
+    fn wait_confined(&mut self) -> anyhow::Result<()> {
+        self.hear(handoff::CONFINED, "the worker did not give up its privileges")?;
+        let standing = Standing::of(self.process.id())?;
+        Ok(standing.require(&privileges::worker(&invoker::worker()?))?)
+    }
+
+    /// Waits until the worker says how far it is.
+    fn hear(&mut self, how_far: u8, otherwise: &'static str) -> anyhow::Result<()> {
+        let mut heard = [0];
+        let read = self.socket.set_read_timeout(Some(READY)).and_then(|()| self.socket.read_exact(&mut heard));
+        match read {
+            Ok(()) if heard == [how_far] => Ok(()),
+            Ok(()) => anyhow::bail!("{otherwise}"),
+            Err(error) => Err(error).with_context(|| format!("{otherwise}; start again with `--log FILE` and read it")),
+        }
     }
 }
 
@@ -69,16 +90,15 @@ fn send(socket: &UnixStream, settings: &Settings, sandbox: &Sandbox) -> anyhow::
 }
 
 /// What the worker of a session is told.
-pub(super) fn settings(config: &config::Run) -> anyhow::Result<Settings> {
-    Ok(Settings {
+pub(super) fn settings(config: &config::Run) -> Settings {
+    Settings {
         policy: config.policy,
         ca: config.ca.clone(),
         upstream_roots: config.upstream_roots.clone(),
         client_certificates: config.client_certificates.clone(),
         resolvers: config.resolvers.clone(),
         ifindex: GATEWAY_IFINDEX,
-        user: invoker::worker()?,
-    })
+    }
 }
 
 /// The worker of a session, or the gap between two.
@@ -95,9 +115,8 @@ pub(super) struct Worker {
 impl Worker {
     /// Waits until the worker serves.
     pub(super) fn wait_ready(&mut self) -> anyhow::Result<()> {
-        let Some(Starting { socket, .. }) = &mut self.alive else { anyhow::bail!("the worker has died") };
-        socket.set_read_timeout(Some(READY)).context("cannot wait for the worker")?;
-        socket.read_exact(&mut [0]).context("the worker did not start; start again with `--log FILE` and read it")
+        let Some(alive) = &mut self.alive else { anyhow::bail!("the worker has died") };
+        alive.hear(handoff::READY, "the worker did not start")
     }
 
     /// Takes note of the worker's death.
@@ -122,10 +141,13 @@ impl Worker {
         if !self.respawn_in().is_some_and(|wait| wait.is_zero()) {
             return Ok(());
         }
-        let starting = Starting::spawn(&self.log)?;
-        // If it dies before it has its settings, that is noticed like any other death.
-        if let Err(error) = send(&starting.socket, &self.settings, sandbox) {
-            tracing::error!(%error, "a new worker did not take its settings");
+        let mut starting = Starting::spawn(&self.log)?;
+        // If it dies before it has its settings, that is noticed like any other death; if it lives and did not give up
+        // its privileges, it gets none, and its end of the socket closes.
+        let taken = starting.wait_confined().and_then(|()| send(&starting.socket, &self.settings, sandbox));
+        if let Err(error) = taken {
+            tracing::error!(error = format!("{error:#}"), "a new worker did not take its settings");
+            starting.socket.shutdown(Shutdown::Both).unwrap_or_default();
         }
         self.alive = Some(starting);
         self.since = Instant::now();
@@ -136,7 +158,7 @@ impl Worker {
     pub(super) fn drain(self) {
         let Some(mut alive) = self.alive else { return };
         let asked = alive.socket.shutdown(Shutdown::Write).and_then(|()| alive.socket.set_read_timeout(Some(DRAIN)));
-        // The worker's end closes when it has ended; until then nothing but its one ready byte comes.
+        // The worker's end closes when it has ended; until then nothing but its word that it is ready comes.
         let drained = asked.and_then(|()| {
             let mut ready = [0; 2];
             while alive.socket.read(&mut ready)? > 0 {}

@@ -64,6 +64,17 @@ pub enum Carrier {
     Terminate,
 }
 
+/// What the sender of something refused sees, where there is an answer to give.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Refuse {
+    /// RST, or ICMP port unreachable, at once: programs fall back to what is allowed.
+    #[default]
+    Answer,
+    /// Nothing, as where there is nobody.
+    Drop,
+}
+
 /// The compiled policy of a session.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Policy {
@@ -73,6 +84,8 @@ pub struct Policy {
     pub carrier: Carrier,
     /// What it does about clients that refuse our certificate.
     pub on_pinned: OnPinned,
+    /// What the kernel answers to what it refuses.
+    pub refuse: Refuse,
 }
 
 /// Why the bytes of a connection would be forwarded unread. What can be read always is: its exchanges are judged one by
@@ -120,6 +133,12 @@ pub enum Verdict {
 pub struct Permit(());
 
 impl Policy {
+    /// What a mode means where nothing else is said.
+    #[must_use]
+    pub const fn new(mode: Mode) -> Self {
+        Self { mode, carrier: Carrier::Verbatim, on_pinned: mode.on_pinned(), refuse: Refuse::Answer }
+    }
+
     /// Judges whether a connection may be relayed; `None` if it may not.
     #[must_use]
     pub const fn permit_relay(&self, content: Content) -> Option<ConnPermit> {
@@ -165,23 +184,19 @@ impl Policy {
 mod tests {
     use super::*;
 
-    fn policy(mode: Mode) -> Policy {
-        Policy { mode, carrier: Carrier::default(), on_pinned: mode.on_pinned() }
-    }
-
     #[test]
     fn only_observe_relays() {
         for content in [Content::Unread, Content::Other, Content::Tunnel, Content::Pinned] {
-            assert!(policy(Mode::Observe).permit_relay(content).is_some());
-            assert!(policy(Mode::Enforce).permit_relay(content).is_none());
+            assert!(Policy::new(Mode::Observe).permit_relay(content).is_some());
+            assert!(Policy::new(Mode::Enforce).permit_relay(content).is_none());
         }
     }
 
     #[test]
     fn what_happens_to_pinned_hosts_can_be_chosen_in_either_mode() {
         for mode in [Mode::Observe, Mode::Enforce] {
-            let open = Policy { on_pinned: OnPinned::Passthrough, ..policy(mode) };
-            let shut = Policy { on_pinned: OnPinned::Refuse, ..policy(mode) };
+            let open = Policy { on_pinned: OnPinned::Passthrough, ..Policy::new(mode) };
+            let shut = Policy { on_pinned: OnPinned::Refuse, ..Policy::new(mode) };
             assert!(open.permit_relay(Content::Pinned).is_some());
             assert!(shut.permit_relay(Content::Pinned).is_none());
         }
@@ -189,7 +204,7 @@ mod tests {
 
     #[test]
     fn the_kernel_refuses_what_the_proxy_would_refuse() {
-        assert_eq!(policy(Mode::Observe).other_ports(), PortAction::Relay);
-        assert_eq!(policy(Mode::Enforce).other_ports(), PortAction::Refuse);
+        assert_eq!(Policy::new(Mode::Observe).other_ports(), PortAction::Relay);
+        assert_eq!(Policy::new(Mode::Enforce).other_ports(), PortAction::Refuse);
     }
 }

@@ -233,7 +233,7 @@ impl Lab {
         };
         let routes = Arc::new(Routes { origin, open: setup.open, asked: setup.asked });
         let on_pinned = setup.on_pinned.unwrap_or(setup.mode.on_pinned());
-        let policy = Policy { mode: setup.mode, carrier: setup.carrier, on_pinned };
+        let policy = Policy { carrier: setup.carrier, on_pinned, ..Policy::new(setup.mode) };
         let proxy = Proxy::new(config, policy, kernel.clone(), routes, events.clone()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

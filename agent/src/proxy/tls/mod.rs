@@ -45,7 +45,7 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
-    /// Prepares a session that signs with `ca`, trusts `roots` besides the system's, and shows `certificates` to servers
+    /// Prepares a session that signs with `ca`, trusts `roots`, and shows `certificates` to servers
     /// that ask.
     pub(crate) fn new(
         ca: &Ca,

@@ -42,7 +42,7 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    /// Connections that trust `roots` besides the system's and show `certificates` to those who ask.
+    /// Connections that trust `roots` and show `certificates` to those who ask.
     pub(crate) fn new(
         provider: Arc<CryptoProvider>,
         roots: Vec<CertificateDer<'static>>,
@@ -105,7 +105,7 @@ impl Target {
         let stream = self.shake(connection).await?;
         let roots = &connection.proxy.tls.upstream.roots;
         let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
-        let standing = match roots.judge(chain, &self.name).await {
+        let standing = match roots.judge(chain, &self.name) {
             Ok(()) => Standing::Good,
             Err(Flaw { reason, standing }) => {
                 let name = self.name.to_str().into_owned();

@@ -1,7 +1,7 @@
 //! Judges server certificates: after the handshake instead of during it, because a bad certificate is shown to the
 //! child instead of ending the connection, and because a resumed session brings no certificate message to judge.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rustls::client::WebPkiServerVerifier;
@@ -9,7 +9,6 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use tokio::sync::OnceCell;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 /// What a server's certificate is worth.
@@ -36,17 +35,17 @@ pub(crate) struct Flaw {
     pub(crate) standing: Standing,
 }
 
-/// The roots trusted upstream, read from the system when they are first needed.
+/// The roots trusted upstream, understood when they are first needed.
 pub(crate) struct Roots {
     provider: Arc<CryptoProvider>,
-    extra: Vec<CertificateDer<'static>>,
-    verifier: OnceCell<Option<Arc<WebPkiServerVerifier>>>,
+    trusted: Vec<CertificateDer<'static>>,
+    verifier: OnceLock<Option<Arc<WebPkiServerVerifier>>>,
 }
 
 impl Roots {
-    /// `extra` and the system's.
-    pub(crate) const fn new(provider: Arc<CryptoProvider>, extra: Vec<CertificateDer<'static>>) -> Self {
-        Self { provider, extra, verifier: OnceCell::const_new() }
+    /// Those that are `trusted`, and no others.
+    pub(crate) const fn new(provider: Arc<CryptoProvider>, trusted: Vec<CertificateDer<'static>>) -> Self {
+        Self { provider, trusted, verifier: OnceLock::new() }
     }
 
     /// Judges whether `chain`, leaf first, proves that its holder is `name`. A handshake must have proved that the
@@ -54,8 +53,8 @@ impl Roots {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(crate) async fn judge(&self, chain: &[CertificateDer<'_>], name: &ServerName<'_>) -> Result<(), Flaw> {
-        let verifier = self.verifier.get_or_init(async || self.load().await).await;
+    pub(crate) fn judge(&self, chain: &[CertificateDer<'_>], name: &ServerName<'_>) -> Result<(), Flaw> {
+        let verifier = self.verifier.get_or_init(|| self.load());
         let flaw = |reason: String| Flaw { reason, standing: standing(chain) };
         let verifier = verifier.as_ref().ok_or_else(|| flaw("there are no roots to judge it by".into()))?;
         let (leaf, rest) = chain.split_first().ok_or_else(|| flaw("there is none".into()))?;
@@ -67,14 +66,9 @@ impl Roots {
         })
     }
 
-    async fn load(&self) -> Option<Arc<WebPkiServerVerifier>> {
+    fn load(&self) -> Option<Arc<WebPkiServerVerifier>> {
         let mut roots = RootCertStore::empty();
-        // Files are read off the runtime's threads. If that fails there are no system roots: everything fails closed.
-        match tokio::task::spawn_blocking(rustls_native_certs::load_native_certs).await {
-            Ok(system) => drop(roots.add_parsable_certificates(system.certs)),
-            Err(error) => tracing::warn!(%error, "cannot read the system's root certificates"),
-        }
-        roots.add_parsable_certificates(self.extra.iter().cloned());
+        roots.add_parsable_certificates(self.trusted.iter().cloned());
         let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider));
         builder.build().inspect_err(|error| tracing::warn!(%error, "no root certificates")).ok()
     }

@@ -50,6 +50,8 @@ const HASHED: &str = "/etc/ssl/certs";
 
 /// What the session's programs are shown.
 pub struct Trust {
+    /// Where the files are.
+    pub directory: PathBuf,
     /// The authority's certificate alone, in PEM.
     pub ca: PathBuf,
     /// What is mounted over what.
@@ -77,7 +79,8 @@ pub fn prepare(directory: &Path, ca_pem: &str) -> Result<Trust, Error> {
     let hashed = fs::canonicalize(HASHED).ok().map(|target| Mount { source: paths.hashed.clone(), target });
     replacements.extend(hashed);
     let mounts = outermost(&replacements);
-    Ok(Trust { variables: variables::all(&paths), ca: paths.ca, mounts, replacements })
+    let (directory, variables) = (directory.to_owned(), variables::all(&paths));
+    Ok(Trust { directory, variables, ca: paths.ca, mounts, replacements })
 }
 
 /// Fills `/etc/netns/NAME`, which `ip netns exec` mounts over `/etc` entry by entry.

@@ -9,7 +9,7 @@ use super::{Exchanges, Fate, Out, Passage};
 use crate::engine::event::{ConnectionId, Event, ExchangeId};
 use crate::engine::http::exchange::{Direction, Exchange};
 use crate::engine::http::{Origin, RequestHead};
-use crate::engine::policy::{Carrier, ConnPermit, Mode, Policy, Verdict};
+use crate::engine::policy::{ConnPermit, Mode, Policy, Verdict};
 
 /// Where the requests of the tests go.
 pub(super) fn origin() -> Origin {
@@ -29,7 +29,7 @@ impl Book {
     }
 
     fn policy(&self) -> Policy {
-        Policy { mode: self.mode, carrier: Carrier::Verbatim, on_pinned: self.mode.on_pinned() }
+        Policy::new(self.mode)
     }
 
     pub(super) fn events(&self) -> Vec<Event> {
