@@ -2,6 +2,7 @@
 //! contains it. The binary `agent` is [`cli::main`]; docs/architecture.md maps the rest.
 
 pub mod app;
+pub mod bypass;
 pub mod cli;
 pub mod config;
 pub mod dns;

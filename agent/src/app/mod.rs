@@ -1,5 +1,6 @@
 //! The composition root: builds the parts, introduces them to one another, orders start, drain and teardown.
 
+pub mod bypass_test;
 pub mod doctor;
 pub mod exec;
 mod handoff;

@@ -140,7 +140,7 @@ pub fn help_own() -> anyhow::Result<()> {
 }
 
 /// A netlink connection to the calling thread's namespace, which it stays connected to.
-fn netlink() -> anyhow::Result<Handle> {
+pub(super) fn netlink() -> anyhow::Result<Handle> {
     let (connection, handle, _) = rtnetlink::new_connection().context("cannot open a netlink socket")?;
     tokio::spawn(connection);
     Ok(handle)

@@ -16,6 +16,10 @@ pub const WORKER: &str = "__worker";
 pub const LAUNCH: &str = "__launch";
 /// The role of the process that makes a user namespace; not for people.
 pub const OWNER: &str = "__owner";
+/// The role of the process that holds a session open for `agent bypass-test`; not for people.
+pub const HOLD: &str = "__hold";
+/// The role of the process that makes an attempt for `agent bypass-test`; not for people.
+pub const ATTEMPT: &str = "__attempt";
 /// Exit status when the agent itself failed.
 const FAILED: u8 = 125;
 
@@ -45,6 +49,8 @@ enum Command {
     Stats(StatsArgs),
     /// Say what this machine lacks, and what to do about it
     Doctor(Output),
+    /// Try to get round sessions of its own in every known way, and say what stopped each
+    BypassTest(BypassTest),
 }
 
 #[derive(Args)]
@@ -66,6 +72,15 @@ struct Named {
 struct Down {
     /// The session's name
     name: String,
+}
+
+#[derive(Args)]
+struct BypassTest {
+    /// Make only this attempt
+    #[arg(long, value_name = "ID")]
+    only: Option<String>,
+    #[command(flatten)]
+    output: Output,
 }
 
 #[derive(Args)]
@@ -120,6 +135,11 @@ fn dispatch(args: Vec<OsString>) -> anyhow::Result<u8> {
             app::exec::launch_child(args.into_iter().skip(2)).map(|failure| failed_launch(&failure))
         }
         Some(role) if role == OWNER => app::sandbox_up::help_own().map(|()| 0),
+        Some(role) if role == HOLD => app::bypass_test::hold().map(|()| 0),
+        Some(role) if role == ATTEMPT => {
+            let text = |at: usize| args.get(at).map(|arg| arg.to_string_lossy()).unwrap_or_default();
+            app::bypass_test::attempt_inside(&text(2), &text(3)).map(|()| 0)
+        }
         _ => match Cli::try_parse_from(args) {
             Ok(cli) => command(cli.command),
             Err(error) => usage(&error),
@@ -145,6 +165,9 @@ fn command(command: Command) -> anyhow::Result<u8> {
         Command::Down(down) => app::sessions::down(&down.name)?,
         Command::Gc(output) => app::sessions::collect(output.json)?,
         Command::Stats(args) => app::stats::stats(&args.name, args.output.json, args.watch)?,
+        Command::BypassTest(args) => {
+            return Ok(u8::from(!app::bypass_test::bypass_test(args.output.json, args.only.as_deref())?));
+        }
         Command::Doctor(output) => return Ok(u8::from(!app::doctor::doctor(output.json)?)),
     }
     Ok(0)

@@ -13,7 +13,7 @@ struct Row {
     why: &'static str,
 }
 
-const SIBLINGS: [&str; 6] = ["sandbox", "ebpf", "proxy", "dns", "capture", "ui"];
+const SIBLINGS: [&str; 7] = ["sandbox", "ebpf", "proxy", "dns", "bypass", "capture", "ui"];
 
 const TABLE: [Row; 5] = [
     Row {
