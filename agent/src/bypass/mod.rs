@@ -5,6 +5,7 @@
 //! `app::bypass_test`.
 
 pub mod frame;
+pub mod netlink;
 pub mod raw;
 pub mod talk;
 pub mod vectors;

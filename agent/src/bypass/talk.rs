@@ -20,10 +20,18 @@ pub const PATIENCE: Duration = Duration::from_millis(1500);
 /// # Errors
 /// The kernel's, an answer that refuses included.
 pub fn datagram(target: &Target, to: SocketAddr) -> io::Result<String> {
+    datagram_of(target.token.as_bytes(), to)
+}
+
+/// The same with other bytes.
+///
+/// # Errors
+/// The kernel's, an answer that refuses included.
+pub fn datagram_of(bytes: &[u8], to: SocketAddr) -> io::Result<String> {
     let from: IpAddr = if to.is_ipv4() { [0, 0, 0, 0].into() } else { [0_u16; 8].into() };
     let socket = UdpSocket::bind((from, 0))?;
     socket.connect(to)?;
-    socket.send(target.token.as_bytes())?;
+    socket.send(bytes)?;
     socket.set_read_timeout(Some(Duration::from_millis(200)))?;
     match socket.recv(&mut [0; 512]) {
         Ok(length) => Ok(format!("an answer of {length} bytes")),

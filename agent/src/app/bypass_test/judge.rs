@@ -83,14 +83,23 @@ fn leak(arena: &Arena, before: &Before, target: &Target, expect: Expect) -> Opti
     if let Some(heard) = on_host.first() {
         return Some(format!("the host heard it at {}", heard.at));
     }
-    if matches!(expect, Expect::Intercepted | Expect::Forwarder | Expect::Allowed { .. }) {
-        return None;
+    match expect {
+        Expect::Intercepted | Expect::Allowed { .. } => None,
+        // The query goes to the host's resolver and nowhere else.
+        Expect::Forwarder => seen_outside(arena, target, ""),
+        Expect::Kernel(_) | Expect::Worker(_) | Expect::Call { .. } | Expect::Harmless(_) => {
+            seen_outside(arena, target, &target.token)
+        }
     }
-    let heard = arena.outside_heard.of(&[&target.token], &[target.v4.to_string(), target.v6.to_string()]);
+}
+
+/// What bears the text or names the target.
+fn seen_outside(arena: &Arena, target: &Target, text: &str) -> Option<String> {
+    let heard = arena.outside_heard.of(text, &[format!(" {}:", target.v4), format!(" [{}]:", target.v6)]);
     if let Some(heard) = heard.first() {
         return Some(format!("the outside heard it at {}", heard.at));
     }
-    match arena.watch.count(&target.token, target.v4, target.v6) {
+    match arena.watch.count(text, target.v4, target.v6) {
         0 => None,
         frames => Some(format!("{frames} frames of it were seen outside")),
     }

@@ -104,14 +104,13 @@ fn try_one(
 /// An address, a name and a token that no other attempt has.
 fn target(arena: &Arena, inside: &Inside, level: Level, number: u16) -> Target {
     let unique = format!("{}-{}-{number}", std::process::id(), level.name());
-    let low = u8::try_from(number % 250 + 1).unwrap_or(1);
-    let v4 = Ipv4Addr::new(192, 0, 2, low);
+    let v4 = address(level, number);
     Target {
         level,
         token: format!("token-{unique}."),
         v4,
         v6: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, level as u16 + 1, number),
-        name: format!("a-192-0-2-{low}.{DOMAIN}"),
+        name: format!("a-{}.{DOMAIN}", v4.to_string().replace('.', "-")),
         host: link::CHILD4,
         gateway: (link::GATEWAY4, link::GATEWAY6),
         child: (link::CHILD4, link::CHILD6),
@@ -122,6 +121,17 @@ fn target(arena: &Arena, inside: &Inside, level: Level, number: u16) -> Target {
         session: inside.facts.name.clone(),
         sockets: arena.sockets.clone(),
         abstract_socket: arena.abstract_socket.clone(),
+    }
+}
+
+/// Of the networks for documentation (RFC 5737), one for each level; the arena's own addresses are in none of the ranges.
+fn address(level: Level, number: u16) -> Ipv4Addr {
+    let low = u8::try_from(number).unwrap_or(u8::MAX);
+    match level {
+        Level::User => Ipv4Addr::new(192, 0, 2, low),
+        Level::Root => Ipv4Addr::new(203, 0, 113, low),
+        Level::NetAdmin => Ipv4Addr::new(198, 51, 100, 255 - low),
+        Level::Observe => Ipv4Addr::new(192, 0, 2, 255 - low),
     }
 }
 

@@ -36,12 +36,11 @@ impl Log {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Heard { at, bytes });
     }
 
-    /// What bears any of these texts, or was heard at one of the addresses.
-    pub(crate) fn of(&self, texts: &[&str], addresses: &[String]) -> Vec<Heard> {
+    /// What bears the text, or was heard at one of the addresses.
+    pub(crate) fn of(&self, text: &str, addresses: &[String]) -> Vec<Heard> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_meant = |heard: &&Heard| {
-            let says = |text: &&str| contains(&heard.bytes, text.as_bytes());
-            texts.iter().any(says) || addresses.iter().any(|address| heard.at.contains(address))
+            contains(&heard.bytes, text.as_bytes()) || addresses.iter().any(|address| heard.at.contains(address))
         };
         all.iter().filter(is_meant).cloned().collect()
     }
