@@ -105,11 +105,11 @@ impl Forwarder {
     async fn answer(&self, query: &[u8], child: SocketAddr, transport: Transport) -> Option<Vec<u8>> {
         let message = match acceptable(query) {
             Ok(message) => message,
-            Err(rcode) => return refusal(query, rcode),
+            Err(rcode) => return refusal(query, rcode, None),
         };
         let response = match self.forward(&message).await {
             Some(response) => response,
-            None => refusal(query, Rcode::SERVFAIL)?,
+            None => refusal(query, Rcode::SERVFAIL, None)?,
         };
         self.report(&message, &response, child, transport);
         Some(match transport {
@@ -121,8 +121,7 @@ impl Forwarder {
     async fn forward(&self, query: &Message<'_>) -> Option<Vec<u8>> {
         let _permit = self.in_flight.try_acquire().ok()?;
         let response = self.upstream.resolve(query).await?;
-        let returned =
-            |response: &[u8]| -> Result<Vec<u8>, Malformed> { Message::parse(response)?.returned(query.id()) };
+        let returned = |response: &[u8]| -> Result<Vec<u8>, Malformed> { Message::parse(response)?.returned(query) };
         returned(&response).inspect_err(|error| tracing::debug!(%error, "unusable DNS response")).ok()
     }
 
