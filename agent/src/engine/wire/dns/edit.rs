@@ -11,9 +11,9 @@ const RECURSION_DESIRED: u16 = 0x0100;
 const AUTHENTIC: u16 = 0x0020;
 
 impl Message<'_> {
-    /// The same query under another number, for a resolver; asks for no larger UDP payload than we take.
-    #[must_use]
-    pub fn forwarded(&self, id: u16) -> Vec<u8> {
+    /// The same query under another number, for a resolver; asks for no larger UDP payload than we take. Only a permit
+    /// gives it away.
+    pub(in crate::engine) fn forwarded(&self, id: u16) -> Vec<u8> {
         let mut bytes = self.bytes.to_vec();
         put(&mut bytes, 0, id);
         self.cap_udp_size(&mut bytes);
