@@ -6,6 +6,7 @@
 
 pub mod frame;
 pub mod netlink;
+pub mod pester;
 pub mod raw;
 pub mod talk;
 pub mod vectors;

@@ -94,7 +94,7 @@ fn leak(arena: &Arena, before: &Before, target: &Target, expect: Expect) -> Opti
 }
 
 /// What bears the text or names the target.
-fn seen_outside(arena: &Arena, target: &Target, text: &str) -> Option<String> {
+pub(super) fn seen_outside(arena: &Arena, target: &Target, text: &str) -> Option<String> {
     let heard = arena.outside_heard.of(text, &[format!(" {}:", target.v4), format!(" [{}]:", target.v6)]);
     if let Some(heard) = heard.first() {
         return Some(format!("the outside heard it at {}", heard.at));

@@ -4,6 +4,7 @@ mod add_address;
 mod add_route;
 mod af_xdp;
 mod bluetooth;
+mod daemon_outlives;
 mod dns_other_resolver;
 mod dns_tunnel_labels;
 mod dns_tunnel_names;
@@ -37,6 +38,10 @@ mod packet_vlan;
 mod ping;
 mod qdisc;
 mod quic;
+mod race_start;
+mod race_supervisor_dies;
+mod race_teardown;
+mod race_worker_dies;
 mod raw_connect;
 mod raw_icmp;
 mod raw_other;
@@ -104,5 +109,10 @@ pub const ALL: &[Vector] = &[
     nftables::VECTOR,
     setns_host::VECTOR,
     host_sockets::VECTOR,
+    race_start::VECTOR,
+    race_worker_dies::VECTOR,
+    race_supervisor_dies::VECTOR,
+    race_teardown::VECTOR,
+    daemon_outlives::VECTOR,
     eth0_down::VECTOR,
 ];
