@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::app;
+use crate::app::bypass_test::{Choice, Format};
 use crate::ui;
 
 /// The role of the process that handles traffic; not for people.
@@ -89,6 +90,9 @@ struct BypassTest {
     /// Make the attempts outside of any session, where they must be seen: the test of the test
     #[arg(long)]
     control: bool,
+    /// Print the table of docs/bypass.md
+    #[arg(long, conflicts_with = "json", hide_short_help = true)]
+    markdown: bool,
     #[command(flatten)]
     output: Output,
 }
@@ -176,8 +180,13 @@ fn command(command: Command) -> anyhow::Result<u8> {
         Command::Gc(output) => app::sessions::collect(output.json)?,
         Command::Stats(args) => app::stats::stats(&args.name, args.output.json, args.watch)?,
         Command::BypassTest(args) => {
-            let choice = app::bypass_test::Choice { only: args.only.as_deref(), control: args.control };
-            return Ok(u8::from(!app::bypass_test::bypass_test(args.output.json, &choice)?));
+            let format = match (args.output.json, args.markdown) {
+                (true, _) => Format::Json,
+                (false, true) => Format::Markdown,
+                (false, false) => Format::Text,
+            };
+            let choice = Choice { only: args.only.as_deref(), control: args.control, format };
+            return Ok(u8::from(!app::bypass_test::bypass_test(&choice)?));
         }
         Command::Doctor(output) => return Ok(u8::from(!app::doctor::doctor(output.json)?)),
     }

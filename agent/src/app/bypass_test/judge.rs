@@ -138,12 +138,7 @@ fn weigh(inside: &Inside, before: &Before, target: &Target, expect: Expect, step
             let is_expected =
                 |step: &&Step| matches!(&step.tried, Tried::Refused(error) if errors.contains(&error.as_str()));
             match tried().find(|step| !is_expected(step)) {
-                None => {
-                    let mut seen: Vec<String> = tried().filter_map(|step| error(&step.tried)).collect();
-                    seen.sort();
-                    seen.dedup();
-                    held(by, &seen.join(", "))
-                }
+                None => held(by, &format!("to the program: {}", errors.join(", "))),
                 Some(Step { what, tried: Tried::Done(_) }) => Verdict::Leaked(format!("{what}: it can be done")),
                 Some(step) => Verdict::Wrong(saw(std::slice::from_ref(step))),
             }
@@ -163,13 +158,6 @@ fn weigh(inside: &Inside, before: &Before, target: &Target, expect: Expect, step
 
 fn held(by: &str, reported: &str) -> Verdict {
     Verdict::Held { by: by.into(), reported: reported.into() }
-}
-
-fn error(tried: &Tried) -> Option<String> {
-    match tried {
-        Tried::Refused(error) => Some(error.clone()),
-        Tried::Done(_) | Tried::Absent(_) => None,
-    }
 }
 
 /// What the process saw, for a reader.

@@ -6,6 +6,7 @@ mod control;
 mod inside;
 mod judge;
 mod moments;
+mod report;
 
 use std::io::Read as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -21,13 +22,12 @@ use crate::bypass::{ALL, How, Level, Target, Vector, attempt, pester};
 use crate::config::{self, invoker};
 use crate::sandbox::link;
 use crate::ui;
-use crate::ui::table::table;
 
 /// The user that plays the invoking one where that is root.
 const STAND_IN: &str = "nobody";
 
 /// What one attempt came to.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct Row {
     vector: &'static str,
     what: &'static str,
@@ -46,13 +46,26 @@ pub struct Choice<'a> {
     pub only: Option<&'a str>,
     /// Outside of any session, where nothing stops an attempt: shows that the test would see one get through.
     pub control: bool,
+    /// How the result is printed.
+    pub format: Format,
+}
+
+/// How the result is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// As a table, for people.
+    Text,
+    /// As a JSON document.
+    Json,
+    /// As the table of docs/bypass.md.
+    Markdown,
 }
 
 /// Makes the attempts and prints what came of them; false if something got through, or was not reported as it should be.
 ///
 /// # Errors
 /// If the test cannot be made.
-pub fn bypass_test(json: bool, choice: &Choice<'_>) -> anyhow::Result<bool> {
+pub fn bypass_test(choice: &Choice<'_>) -> anyhow::Result<bool> {
     config::require_root("bypass-test")?;
     let only = choice.only;
     let vectors: Vec<&Vector> = ALL.iter().filter(|vector| only.is_none_or(|id| id == vector.id)).collect();
@@ -70,12 +83,19 @@ pub fn bypass_test(json: bool, choice: &Choice<'_>) -> anyhow::Result<bool> {
             rows.extend(at_level(&arena, level, &of_level)?);
         }
     }
-    if json {
-        super::sessions::print_json(&rows)?;
-    } else {
-        ui::text_out(&text(&rows));
+    match choice.format {
+        Format::Json => super::sessions::print_json(&rows)?,
+        Format::Text => ui::text_out(&report::text(&rows)),
+        Format::Markdown => ui::text_out(&report::markdown(&rows)),
     }
-    Ok(rows.iter().all(|row| !["leaked", "wrong"].contains(&row.result)))
+    Ok(!rows.iter().any(Row::is_bad))
+}
+
+impl Row {
+    /// Whether something got through, or was not reported as it should be.
+    fn is_bad(&self) -> bool {
+        ["leaked", "wrong"].contains(&self.result)
+    }
 }
 
 fn at_level(arena: &Arena, level: Level, vectors: &[&Vector]) -> anyhow::Result<Vec<Row>> {
@@ -157,31 +177,6 @@ fn row(vector: &Vector, level: Level, verdict: Verdict) -> Row {
         Verdict::Wrong(what) => ("wrong", what, "-".into()),
     };
     Row { vector: vector.id, what: vector.what, level, result, stopped_by, reported_as }
-}
-
-/// The rows, those of one vector together, and a last line that counts.
-fn text(rows: &[Row]) -> String {
-    let mut sorted: Vec<&Row> = rows.iter().collect();
-    let place = |row: &Row| ALL.iter().position(|vector| vector.id == row.vector);
-    sorted.sort_by_key(|row| place(row));
-    let cells = |row: &&Row| {
-        vec![
-            row.vector.to_owned(),
-            row.level.name().to_owned(),
-            row.result
-                .to_uppercase()
-                .replace("HELD", "held")
-                .replace("SEEN", "seen")
-                .replace("ALLOWED", "allowed")
-                .replace("UNTRIED", "untried"),
-            row.stopped_by.clone(),
-            row.reported_as.clone(),
-        ]
-    };
-    let body: Vec<Vec<String>> = sorted.iter().map(cells).collect();
-    let count = |result: &str| rows.iter().filter(|row| row.result == result).count();
-    let counts = ["held", "allowed", "untried", "leaked", "wrong"].map(|result| format!("{} {result}", count(result)));
-    format!("{}\n{}\n", table(&["VECTOR", "LEVEL", "RESULT", "STOPPED BY", "REPORTED AS"], &body), counts.join(", "))
 }
 
 /// The part of a process that holds a session open: says so, and ends when its standard input does.
