@@ -159,6 +159,12 @@ impl Target {
     pub fn v4_at(&self, port: u16) -> SocketAddr {
         SocketAddr::new(IpAddr::V4(self.v4), port)
     }
+
+    /// Processes that are not the session's: one of the host, the worker and the supervisor.
+    #[must_use]
+    pub const fn others(&self) -> [i32; 3] {
+        [self.outsider, self.agents.0, self.agents.1]
+    }
 }
 
 /// One thing that was tried.

@@ -5,7 +5,10 @@ use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 
 use nix::libc::{self, c_int, c_long};
+use nix::sched::CloneFlags;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use super::Step;
 
 /// A socket of any family, type and protocol.
 ///
@@ -63,6 +66,36 @@ pub fn call(number: c_long, arguments: [u32; 4]) -> io::Result<c_long> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
+/// A descriptor of a process (pidfd_open(2), Linux 5.3).
+///
+/// # Errors
+/// If there is no such process, or the kernel refuses.
+pub fn pidfd(pid: i32) -> io::Result<OwnedFd> {
+    adopt(call(libc::SYS_pidfd_open, [pid.unsigned_abs(), 0, 0, 0])?)
+}
+
+/// A descriptor as an argument of [`call`].
+#[must_use]
+pub fn number(fd: &OwnedFd) -> u32 {
+    fd.as_raw_fd().unsigned_abs()
+}
+
+/// Makes a process with these flags, which ends at once.
+///
+/// # Errors
+/// If the kernel refuses.
+pub fn clone_process(flags: CloneFlags) -> io::Result<()> {
+    let flags = flags.bits().unsigned_abs() | libc::SIGCHLD.unsigned_abs();
+    if call(libc::SYS_clone, [flags, 0, 0, 0])? == 0 {
+        // SAFETY: this is the new process, a copy of this one; nothing of the copy is used any more.
+        #[expect(unsafe_code, reason = "what runs at the end of a process must not run twice")]
+        unsafe {
+            libc::_exit(0)
+        }
+    }
+    Ok(())
+}
+
 /// The descriptor that a call has returned.
 ///
 /// # Errors
@@ -90,6 +123,13 @@ nix::ioctl_write_ptr_bad!(
     u8
 );
 
+nix::ioctl_write_ptr_bad!(
+    /// The same request for the kernel, which reads 32 bits, and another for a filter that reads more (CVE-2019-7303).
+    tiocsti_wide,
+    libc::TIOCSTI | 1 << 32,
+    u8
+);
+
 /// Types a character into the terminal that standard input is.
 ///
 /// # Errors
@@ -101,16 +141,25 @@ pub fn type_into_terminal(character: u8) -> io::Result<()> {
     Ok(())
 }
 
-/// getpid(2) through the gate for 32-bit programs, or by its number in the x32 set of calls.
+/// The same by a number of 64 bits.
 ///
 /// # Errors
-/// The kernel's. A filter may end the process instead.
+/// If the kernel refuses.
+pub fn type_into_terminal_widely(character: u8) -> io::Result<()> {
+    // SAFETY: the pointer is to a byte that lives for the length of the call.
+    #[expect(unsafe_code, reason = "nix makes unsafe functions of ioctl requests")]
+    unsafe { tiocsti_wide(io::stdin().as_raw_fd(), &raw const character) }?;
+    Ok(())
+}
+
+/// Tries getpid(2) through the gate for 32-bit programs, or by its number in the x32 set of calls. A filter may end the
+/// process.
 #[cfg(target_arch = "x86_64")]
-pub fn foreign_call(x32: bool) -> io::Result<c_long> {
+pub fn foreign_call(what: &str, x32: bool) -> Step {
     const GETPID32: u64 = 20;
     const X32: c_long = 0x4000_0000;
     if x32 {
-        return call(X32 | libc::SYS_getpid, [0; 4]);
+        return Step::of(what, call(X32 | libc::SYS_getpid, [0; 4]));
     }
     let mut result = GETPID32;
     // SAFETY: the call takes no argument and writes nothing but the register; the gate keeps the others' lower halves.
@@ -119,5 +168,11 @@ pub fn foreign_call(x32: bool) -> io::Result<c_long> {
         std::arch::asm!("int 0x80", inout("rax") result, out("r8") _, out("r9") _, out("r10") _, out("r11") _);
     }
     let result = result as i32;
-    if result < 0 { Err(io::Error::from_raw_os_error(-result)) } else { Ok(result.into()) }
+    Step::of(what, if result < 0 { Err(io::Error::from_raw_os_error(-result)) } else { Ok(()) })
+}
+
+/// The other gates are this architecture's alone.
+#[cfg(not(target_arch = "x86_64"))]
+pub fn foreign_call(what: &str, _x32: bool) -> Step {
+    Step::absent(what, "only x86-64 has it")
 }

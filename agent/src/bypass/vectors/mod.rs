@@ -1,12 +1,28 @@
 //! The attempts, a file each.
 
+mod cgroup_escape;
 mod host_sockets;
+mod int80;
+mod io_uring;
+mod kernel_files;
+mod keyrings;
+mod kill_outsider;
 mod packet_forged_source;
+mod perf_and_bpf;
+mod pidfd_getfd;
+mod proc_mem;
+mod proc_ns;
+mod ptrace_outsider;
 mod raw_connect;
 mod setns_host;
+mod setns_pidfd;
 mod tcp_other_ports;
+mod terminal_input;
 mod udp_any_port;
+mod unshare_net;
+mod user_namespaces;
 mod vsock;
+mod x32;
 
 use super::Vector;
 
@@ -18,5 +34,21 @@ pub const ALL: &[Vector] = &[
     packet_forged_source::VECTOR,
     vsock::VECTOR,
     setns_host::VECTOR,
+    setns_pidfd::VECTOR,
+    unshare_net::VECTOR,
+    user_namespaces::VECTOR,
+    proc_ns::VECTOR,
+    ptrace_outsider::VECTOR,
+    proc_mem::VECTOR,
+    pidfd_getfd::VECTOR,
+    kill_outsider::VECTOR,
+    keyrings::VECTOR,
+    perf_and_bpf::VECTOR,
+    io_uring::VECTOR,
+    int80::VECTOR,
+    x32::VECTOR,
+    terminal_input::VECTOR,
+    cgroup_escape::VECTOR,
+    kernel_files::VECTOR,
     host_sockets::VECTOR,
 ];
