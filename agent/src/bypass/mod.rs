@@ -109,6 +109,8 @@ pub enum Expect {
         /// What to do against it.
         close: &'static str,
     },
+    /// Each step comes to one of these, which are such that none comes to two: calls, events, what is harmless.
+    Any(&'static [Self]),
 }
 
 /// Where an attempt is aimed, and with what. Addresses, names and token are its own: whatever of them is seen outside
@@ -125,7 +127,7 @@ pub struct Target {
     pub v6: Ipv6Addr,
     /// A name of `v4`; those below it are names of it, too, and `a-192-0-2-1.` before it makes a name of that address.
     pub name: String,
-    /// An address of the host.
+    /// An address of the host, which has a name like `v4`.
     pub host: Ipv4Addr,
     /// The gateway.
     pub gateway: (Ipv4Addr, Ipv6Addr),
@@ -145,6 +147,8 @@ pub struct Target {
     pub sockets: Vec<PathBuf>,
     /// An abstract socket of the host.
     pub abstract_socket: String,
+    /// Copies of cat(1) that run as root or with capabilities, whoever starts them.
+    pub elevating: Vec<PathBuf>,
 }
 
 impl Target {
@@ -166,6 +170,9 @@ impl Target {
         [self.outsider, self.agents.0, self.agents.1]
     }
 }
+
+/// Stands for an error where all calls succeed, and to no avail.
+pub const NOTHING_GAINED: &str = "nothing gained";
 
 /// One thing that was tried.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -201,6 +208,11 @@ impl Step {
             Err(error) => Tried::Refused(name(&error)),
         };
         Self { what: what.into(), tried }
+    }
+
+    /// A step that should have gained nothing, from what it gained.
+    pub fn gaining(what: impl Into<String>, gained: std::io::Result<Option<String>>) -> Self {
+        Self::with(what, gained.and_then(|gained| gained.ok_or_else(|| std::io::Error::other(NOTHING_GAINED))))
     }
 
     /// A step that cannot be taken here.

@@ -1,8 +1,12 @@
 //! System calls that no library offers in safe form, because no well-behaved program makes them. One of the few files
 //! with unsafe code.
 
+use std::ffi::CString;
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 use nix::libc::{self, c_int, c_long};
 use nix::sched::CloneFlags;
@@ -114,6 +118,44 @@ fn borrow(raw: c_int) -> BorrowedFd<'static> {
     unsafe {
         BorrowedFd::borrow_raw(raw.max(0))
     }
+}
+
+nix::ioctl_write_ptr_bad!(
+    /// Makes a device of the one whose descriptor it is; `struct ifreq`: a name of 16 bytes, flags, the rest unused.
+    tunsetiff,
+    libc::TUNSETIFF,
+    [u8; 40]
+);
+
+/// Makes a TUN device, which goes with its descriptor.
+///
+/// # Errors
+/// If the kernel refuses.
+pub fn make_tun(tun: &File) -> io::Result<()> {
+    let mut request = [0; 40];
+    request[..6].copy_from_slice(b"bypass");
+    request[16..18].copy_from_slice(&(libc::IFF_TUN as u16).to_ne_bytes());
+    // SAFETY: the pointer is to a whole request that lives for the length of the call.
+    #[expect(unsafe_code, reason = "nix makes unsafe functions of ioctl requests")]
+    unsafe { tunsetiff(tun.as_raw_fd(), &raw const request) }?;
+    Ok(())
+}
+
+/// Gives a program capabilities that it has whoever starts it: `security.capability`, `struct vfs_cap_data` of version 2
+/// (linux/capability.h) with these bits permitted and effective.
+///
+/// # Errors
+/// If the file system has no such attribute, or the kernel refuses.
+pub fn give_capabilities(program: &Path, bits: u32) -> io::Result<()> {
+    let path = CString::new(program.as_os_str().as_bytes()).map_err(io::Error::other)?;
+    let value = [0x0200_0001, bits, 0, 0, 0].map(u32::to_le_bytes);
+    let value = value.as_flattened();
+    // SAFETY: both names end with NUL, the value is as long as is said, and all live for the length of the call.
+    #[expect(unsafe_code, reason = "libc has no safe form of it")]
+    let result = unsafe {
+        libc::setxattr(path.as_ptr(), c"security.capability".as_ptr(), value.as_ptr().cast(), value.len(), 0)
+    };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 nix::ioctl_write_ptr_bad!(

@@ -12,7 +12,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use anyhow::{Context as _, bail};
 use serde::Serialize;
 
-use self::arena::{Arena, DOMAIN};
+use self::arena::{Arena, DOMAIN, HOST};
 use self::inside::Inside;
 use self::judge::{Before, Verdict, judge};
 use crate::bypass::{ALL, How, Level, Target, Vector, attempt};
@@ -112,7 +112,7 @@ fn target(arena: &Arena, inside: &Inside, level: Level, number: u16) -> Target {
         v4,
         v6: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, level as u16 + 1, number),
         name: format!("a-192-0-2-{low}.{DOMAIN}"),
-        host: link::CHILD4,
+        host: HOST,
         gateway: (link::GATEWAY4, link::GATEWAY6),
         child: (link::CHILD4, link::CHILD6),
         macs: (link::CHILD_MAC, link::GATEWAY_MAC),
@@ -122,6 +122,7 @@ fn target(arena: &Arena, inside: &Inside, level: Level, number: u16) -> Target {
         session: inside.facts.name.clone(),
         sockets: arena.sockets.clone(),
         abstract_socket: arena.abstract_socket.clone(),
+        elevating: arena.elevating.clone(),
     }
 }
 

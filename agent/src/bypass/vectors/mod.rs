@@ -1,13 +1,20 @@
 //! The attempts, a file each.
 
+mod abstract_sockets;
+mod agents_files;
 mod cgroup_escape;
+mod devices;
+mod harmless_devices;
 mod host_sockets;
+mod inherited_descriptors;
 mod int80;
 mod io_uring;
 mod kernel_files;
 mod keyrings;
 mod kill_outsider;
+mod observe_host_sockets;
 mod packet_forged_source;
+mod passed_descriptors;
 mod perf_and_bpf;
 mod pidfd_getfd;
 mod proc_mem;
@@ -16,8 +23,11 @@ mod ptrace_outsider;
 mod raw_connect;
 mod setns_host;
 mod setns_pidfd;
+mod setuid_program;
+mod ssh_agent;
 mod tcp_other_ports;
 mod terminal_input;
+mod tun_device;
 mod udp_any_port;
 mod unshare_net;
 mod user_namespaces;
@@ -50,5 +60,15 @@ pub const ALL: &[Vector] = &[
     terminal_input::VECTOR,
     cgroup_escape::VECTOR,
     kernel_files::VECTOR,
+    setuid_program::VECTOR,
+    inherited_descriptors::VECTOR,
+    agents_files::VECTOR,
+    devices::VECTOR,
+    harmless_devices::VECTOR,
+    tun_device::VECTOR,
     host_sockets::VECTOR,
+    abstract_sockets::VECTOR,
+    passed_descriptors::VECTOR,
+    ssh_agent::VECTOR,
+    observe_host_sockets::VECTOR,
 ];
