@@ -5,6 +5,7 @@
 //! `app::bypass_test`.
 
 pub mod frame;
+pub mod http2;
 pub mod raw;
 pub mod talk;
 pub mod vectors;
@@ -162,6 +163,12 @@ impl Target {
     #[must_use]
     pub fn v4_at(&self, port: u16) -> SocketAddr {
         SocketAddr::new(IpAddr::V4(self.v4), port)
+    }
+
+    /// The host's address with a port.
+    #[must_use]
+    pub fn host_at(&self, port: u16) -> SocketAddr {
+        SocketAddr::new(IpAddr::V4(self.host), port)
     }
 
     /// Processes that are not the session's: one of the host, the worker and the supervisor.
