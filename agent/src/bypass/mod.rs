@@ -5,6 +5,7 @@
 //! `app::bypass_test`.
 
 pub mod frame;
+pub mod http2;
 pub mod netlink;
 pub mod pester;
 pub mod raw;
@@ -111,6 +112,8 @@ pub enum Expect {
         /// What to do against it.
         close: &'static str,
     },
+    /// Each step comes to one of these, which are such that none comes to two: calls, events, what is harmless.
+    Any(&'static [Self]),
 }
 
 /// Where an attempt is aimed, and with what. Addresses, names and token are its own: whatever of them is seen outside
@@ -127,7 +130,7 @@ pub struct Target {
     pub v6: Ipv6Addr,
     /// A name of `v4`; those below it are names of it, too, and `a-192-0-2-1.` before it makes a name of that address.
     pub name: String,
-    /// An address of the host.
+    /// An address of the host, which has a name like `v4`.
     pub host: Ipv4Addr,
     /// The gateway.
     pub gateway: (Ipv4Addr, Ipv6Addr),
@@ -147,6 +150,8 @@ pub struct Target {
     pub sockets: Vec<PathBuf>,
     /// An abstract socket of the host.
     pub abstract_socket: String,
+    /// Copies of cat(1) that run as root or with capabilities, whoever starts them.
+    pub elevating: Vec<PathBuf>,
 }
 
 impl Target {
@@ -161,7 +166,22 @@ impl Target {
     pub fn v4_at(&self, port: u16) -> SocketAddr {
         SocketAddr::new(IpAddr::V4(self.v4), port)
     }
+
+    /// The host's address with a port.
+    #[must_use]
+    pub fn host_at(&self, port: u16) -> SocketAddr {
+        SocketAddr::new(IpAddr::V4(self.host), port)
+    }
+
+    /// Processes that are not the session's: one of the host, the worker and the supervisor.
+    #[must_use]
+    pub const fn others(&self) -> [i32; 3] {
+        [self.outsider, self.agents.0, self.agents.1]
+    }
 }
+
+/// Stands for an error where all calls succeed, and to no avail.
+pub const NOTHING_GAINED: &str = "nothing gained";
 
 /// One thing that was tried.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -197,6 +217,11 @@ impl Step {
             Err(error) => Tried::Refused(name(&error)),
         };
         Self { what: what.into(), tried }
+    }
+
+    /// A step that should have gained nothing, from what it gained.
+    pub fn gaining(what: impl Into<String>, gained: std::io::Result<Option<String>>) -> Self {
+        Self::with(what, gained.and_then(|gained| gained.ok_or_else(|| std::io::Error::other(NOTHING_GAINED))))
     }
 
     /// A step that cannot be taken here.

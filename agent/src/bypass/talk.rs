@@ -2,13 +2,17 @@
 //! the target's token.
 
 use std::io::{self, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{EchGreaseConfig, EchMode};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
+use rustls::{
+    ClientConfig, ClientConnection, ConfigBuilder, DigitallySignedStruct, SignatureScheme, StreamOwned, WantsVerifier,
+};
 
 use super::Target;
 
@@ -84,6 +88,16 @@ pub fn request(target: &Target, host: &str) -> String {
     format!("GET /{} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n", target.token)
 }
 
+/// The bytes of a request to go on with another protocol, with one more line of fields.
+#[must_use]
+pub fn request_to_upgrade(target: &Target, protocol: &str, field: &str) -> String {
+    let Target { token, name, .. } = target;
+    let connection = if protocol == "h2c" { "Upgrade, HTTP2-Settings" } else { "Upgrade" };
+    format!(
+        "GET /{token} HTTP/1.1\r\nHost: {name}\r\nConnection: {connection}\r\nUpgrade: {protocol}\r\n{field}\r\n\r\n"
+    )
+}
+
 /// Says something and gives the first line of the answer.
 ///
 /// # Errors
@@ -109,18 +123,54 @@ fn hear(stream: &mut impl io::Read) -> io::Result<String> {
 ///
 /// # Errors
 /// The kernel's, or what TLS has against it.
-pub fn tls(to: SocketAddr, name: &str, alpn: &[&[u8]]) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let schemes = provider.signature_verification_algorithms.supported_schemes();
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let builder = builder.map_err(io::Error::other)?.dangerous();
-    let mut config = builder.with_custom_certificate_verifier(Arc::new(Credulous(schemes))).with_no_client_auth();
+pub fn tls(to: SocketAddr, name: &str, alpn: &[&[u8]]) -> io::Result<Tls> {
+    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+    let mut config = credulous(builder.map_err(io::Error::other)?);
     config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+    shake_hands(to, name, config)
+}
+
+/// A TLS connection whose ClientHello has an `encrypted_client_hello` extension that nobody can decrypt (RFC 9849
+/// section 6.2).
+///
+/// # Errors
+/// The kernel's, or what TLS has against it.
+pub fn tls_with_ech(to: SocketAddr, name: &str) -> io::Result<Tls> {
+    let [suite, ..] = rustls::crypto::aws_lc_rs::hpke::ALL_SUPPORTED_SUITES else {
+        return Err(io::ErrorKind::Unsupported.into());
+    };
+    let (key, _) = suite.generate_key_pair().map_err(io::Error::other)?;
+    let mode = EchMode::Grease(EchGreaseConfig::new(*suite, key));
+    let builder = ClientConfig::builder_with_provider(provider()).with_ech(mode);
+    shake_hands(to, name, credulous(builder.map_err(io::Error::other)?))
+}
+
+/// A TLS connection over TCP.
+pub type Tls = StreamOwned<ClientConnection, TcpStream>;
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+fn credulous(builder: ConfigBuilder<ClientConfig, WantsVerifier>) -> ClientConfig {
+    let schemes = provider().signature_verification_algorithms.supported_schemes();
+    builder.dangerous().with_custom_certificate_verifier(Arc::new(Credulous(schemes))).with_no_client_auth()
+}
+
+fn shake_hands(to: SocketAddr, name: &str, config: ClientConfig) -> io::Result<Tls> {
     let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
     let connection = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
     let mut stream = StreamOwned::new(connection, connect(to)?);
     stream.conn.complete_io(&mut stream.sock)?;
     Ok(stream)
+}
+
+/// The first address of a name, as the C library finds it.
+///
+/// # Errors
+/// If it has none.
+pub fn resolve(name: &str, port: u16) -> io::Result<SocketAddr> {
+    (name, port).to_socket_addrs()?.next().ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
 /// Asks the DNS server at `to` for a name and type over UDP; gives the response code and the number of answers.

@@ -13,6 +13,8 @@ use super::session::{Mount, User};
 const KEPT: &[&str] = &["booted-system", "current-system", "opengl-driver", "udev/data"];
 /// Directories elsewhere that are there for sockets, of which more may be made any time.
 const ELSEWHERE: &[&str] = &["/tmp/.X11-unix", "/tmp/.ICE-unix"];
+/// A device by which user 0 speaks to the host's vsock sockets as a virtual machine does (drivers/vhost/vsock.c).
+const DEVICE: &str = "/dev/vhost-vsock";
 /// Where sockets that exist are listed: for this network namespace, and for that of the host's first process.
 const LISTS: &[&str] = &["/proc/net/unix", "/proc/1/net/unix"];
 
@@ -72,6 +74,7 @@ fn elsewhere(user: &User) -> Vec<PathBuf> {
     sockets.retain(|path| !path.starts_with("/run") && !hidden.iter().any(|directory| path.starts_with(directory)));
     sockets.retain(|path| fs::metadata(path).is_ok_and(|file| file.file_type().is_socket()));
     hidden.extend(sockets);
+    hidden.extend([PathBuf::from(DEVICE)].into_iter().filter(|path| path.exists()));
     hidden
 }
 

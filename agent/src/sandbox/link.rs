@@ -32,7 +32,7 @@ pub const GATEWAY_IFINDEX: u32 = 1000;
 /// Index of the child's end.
 const CHILD_IFINDEX: u32 = 1001;
 /// Index of `lo`, the first device of every namespace.
-const LO: u32 = 1;
+pub const LO: u32 = 1;
 /// The routing table of local addresses (linux/rtnetlink.h, `RT_TABLE_LOCAL`).
 const LOCAL: u32 = 255;
 const MTU: u32 = 1500;
@@ -146,7 +146,11 @@ async fn add_route(handle: &Handle, route: RouteMessage) -> Result<(), Error> {
     handle.route().add(route).execute().await.map_err(Error::netlink("add a route"))
 }
 
-async fn add_address(handle: &Handle, link: u32, address: IpAddr, prefix: u8) -> Result<(), Error> {
+/// Gives a device an address.
+///
+/// # Errors
+/// If the kernel refuses.
+pub async fn add_address(handle: &Handle, link: u32, address: IpAddr, prefix: u8) -> Result<(), Error> {
     use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags};
     let mut request = handle.address().add(link, address, prefix);
     if address.is_ipv6() {

@@ -56,6 +56,9 @@ impl Inside {
     pub(super) fn attempt(&self, arena: &Arena, id: &str, target: &Target, user: &str) -> anyhow::Result<Vec<Step>> {
         let mut command = agent(&["exec", &self.facts.name, "--user", user, "--", "/proc/self/exe"]);
         command.arg(crate::cli::ATTEMPT).arg(id).arg(serde_json::to_string(target)?);
+        // As a desktop names its services.
+        command.env("SSH_AUTH_SOCK", &arena.sockets[1]).env("WAYLAND_DISPLAY", &arena.sockets[0]).env("DISPLAY", ":0");
+        command.env("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}", arena.sockets[1].display()));
         command.stdin(Stdio::null()).stderr(Stdio::piped());
         let output = arena.on_host(move || command.output().context("cannot make the attempt"))?;
         match serde_json::from_slice(&output.stdout) {

@@ -12,6 +12,8 @@ use crate::engine::stats::Snapshot;
 
 /// How long a report may take to appear.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// As many steps as a reader is shown.
+const MOST: usize = 12;
 
 /// The judgement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,29 +81,50 @@ pub(super) fn judge(
 
 /// Whatever was seen where it must not be.
 fn leak(arena: &Arena, before: &Before, target: &Target, expect: Expect) -> Option<String> {
+    if matches!(expect, Expect::Allowed { .. }) {
+        return None;
+    }
     let on_host = arena.host_heard.since(before.host_heard);
     if let Some(heard) = on_host.first() {
         return Some(format!("the host heard it at {}", heard.at));
     }
-    match expect {
-        Expect::Intercepted | Expect::Allowed { .. } => None,
-        // The query goes to the host's resolver and nowhere else.
-        Expect::Forwarder => seen_outside(arena, target, ""),
-        Expect::Kernel(_) | Expect::Worker(_) | Expect::Call { .. } | Expect::Harmless(_) => {
-            seen_outside(arena, target, &target.token)
-        }
+    // The query goes to the host's resolver and nowhere else.
+    if expect == Expect::Forwarder {
+        return seen_outside(arena, target, "", true);
     }
+    let (may_pass, may_dial) = passes(expect);
+    if may_pass {
+        return None;
+    }
+    // The worker speaks to a server before it knows what the child will say.
+    seen_outside(arena, target, &target.token, !may_dial)
 }
 
-/// What bears the text or names the target.
-pub(super) fn seen_outside(arena: &Arena, target: &Target, text: &str) -> Option<String> {
-    let heard = arena.outside_heard.of(text, &[format!(" {}:", target.v4), format!(" [{}]:", target.v6)]);
+/// What bears the text, or, if that counts, names the target.
+pub(super) fn seen_outside(arena: &Arena, target: &Target, text: &str, addressed: bool) -> Option<String> {
+    let addresses = [format!(" {}:", target.v4), format!(" [{}]:", target.v6)];
+    let heard = arena.outside_heard.of(text, if addressed { &addresses } else { &[] });
     if let Some(heard) = heard.first() {
         return Some(format!("the outside heard it at {}", heard.at));
+    }
+    if !addressed {
+        return None;
     }
     match arena.watch.count(text, target.v4, target.v6) {
         0 => None,
         frames => Some(format!("{frames} frames of it were seen outside")),
+    }
+}
+
+/// Whether what was tried may be heard outside, and whether the worker may have dialled for it.
+fn passes(expect: Expect) -> (bool, bool) {
+    match expect {
+        Expect::Intercepted | Expect::Forwarder | Expect::Allowed { .. } => (true, true),
+        Expect::Worker(_) => (false, true),
+        Expect::Kernel(_) | Expect::Call { .. } | Expect::Harmless(_) => (false, false),
+        Expect::Any(all) => {
+            all.iter().map(|one| passes(*one)).fold((false, false), |sum, one| (sum.0 || one.0, sum.1 || one.1))
+        }
     }
 }
 
@@ -130,30 +153,72 @@ fn weigh(inside: &Inside, before: &Before, target: &Target, expect: Expect, step
                 (true, false) => Verdict::Wrong(format!("no event `attempt_blocked` with `{}`", reason.name())),
             }
         }
-        Expect::Worker(event) => match reported(inside, before, event, target) {
-            true => held("worker", event),
-            false => Verdict::Wrong(format!("no event `{event}`: {}", saw(steps))),
-        },
         Expect::Call { by, errors } => {
             let is_expected =
                 |step: &&Step| matches!(&step.tried, Tried::Refused(error) if errors.contains(&error.as_str()));
             match tried().find(|step| !is_expected(step)) {
-                None => held(by, &format!("to the program: {}", errors.join(", "))),
-                Some(Step { what, tried: Tried::Done(_) }) => Verdict::Leaked(format!("{what}: it can be done")),
+                None => held(by, &to_program(errors)),
+                Some(Step { what, tried: Tried::Done(seen) }) => {
+                    Verdict::Leaked(format!("{what}: it can be done {seen}"))
+                }
                 Some(step) => Verdict::Wrong(saw(std::slice::from_ref(step))),
             }
         }
-        Expect::Intercepted => match reported(inside, before, "exchange_started", target) {
-            true => held("proxy", "exchange_started"),
-            false => Verdict::Wrong(format!("no event `exchange_started`: {}", saw(steps))),
-        },
-        Expect::Forwarder => match reported(inside, before, "dns_answered", target) {
-            true => held("forwarder", "dns_answered"),
-            false => Verdict::Wrong(format!("no event `dns_answered`: {}", saw(steps))),
-        },
+        Expect::Worker(_) | Expect::Intercepted | Expect::Forwarder => {
+            let (by, count, event) = accounts(inside, before, target, expect, steps);
+            match count >= tried().count() {
+                true => held(by, &event),
+                false => Verdict::Wrong(format!("{count} events `{event}`: {}", saw(steps))),
+            }
+        }
         Expect::Harmless(why) => held(why, "-"),
         Expect::Allowed { close } => Verdict::Allowed(close.into()),
+        Expect::Any(all) => any(inside, before, target, all, steps),
     })
+}
+
+/// Who answers for what came of an attempt, in how many of its steps, and how it shows.
+fn accounts(
+    inside: &Inside,
+    before: &Before,
+    target: &Target,
+    expect: Expect,
+    steps: &[Step],
+) -> (&'static str, usize, String) {
+    let event = |by: &'static str, event: &str| (by, reported(inside, before, event, target, steps), event.to_owned());
+    match expect {
+        Expect::Worker(name) => event("worker", name),
+        Expect::Intercepted => event("proxy", "exchange_started"),
+        Expect::Forwarder => event("forwarder", "dns_answered"),
+        Expect::Call { by, errors } => {
+            let is_expected =
+                |step: &&Step| matches!(&step.tried, Tried::Refused(error) if errors.contains(&error.as_str()));
+            (by, steps.iter().filter(is_expected).count(), to_program(errors))
+        }
+        Expect::Harmless(why) => {
+            (why, steps.iter().filter(|step| matches!(step.tried, Tried::Done(_))).count(), "-".into())
+        }
+        Expect::Kernel(_) | Expect::Allowed { .. } | Expect::Any(_) => ("nothing", 0, String::new()),
+    }
+}
+
+/// Every step that was tried has to be accounted for.
+fn any(inside: &Inside, before: &Before, target: &Target, all: &[Expect], steps: &[Step]) -> Verdict {
+    let tried = steps.iter().filter(|step| !matches!(step.tried, Tried::Absent(_))).count();
+    let all: Vec<_> = all.iter().map(|expect| accounts(inside, before, target, *expect, steps)).collect();
+    let all: Vec<_> = all.into_iter().filter(|(_, count, _)| *count > 0).collect();
+    let join = |words: Vec<&str>| words.join(", ");
+    match all.iter().map(|(_, count, _)| count).sum::<usize>() >= tried {
+        true => held(
+            &join(all.iter().map(|(by, ..)| *by).collect()),
+            &join(all.iter().map(|(_, _, how)| how.as_str()).filter(|how| *how != "-").collect()),
+        ),
+        false => Verdict::Wrong(saw(steps)),
+    }
+}
+
+fn to_program(errors: &[&str]) -> String {
+    format!("to the program: {}", errors.join(", "))
 }
 
 fn held(by: &str, reported: &str) -> Verdict {
@@ -168,7 +233,8 @@ fn saw(steps: &[Step]) -> String {
         Tried::Refused(error) => format!("{}: {error}", step.what),
         Tried::Absent(why) => format!("{}: {why}", step.what),
     };
-    steps.iter().map(one).collect::<Vec<_>>().join("; ")
+    let more = if steps.len() > MOST { "; …" } else { "" };
+    steps.iter().take(MOST).map(one).collect::<Vec<_>>().join("; ") + more
 }
 
 fn refused(counters: &Snapshot, reason: &str) -> u64 {
@@ -179,7 +245,7 @@ fn refused(counters: &Snapshot, reason: &str) -> u64 {
 fn is_about(event: &Value, reason: &str, target: &Target) -> bool {
     let dst: Option<std::net::SocketAddr> = event["dst"].as_str().and_then(|dst| dst.parse().ok());
     let meant = dst.is_some_and(|dst| {
-        let own = [target.gateway.0.into(), target.gateway.1.into()];
+        let own = [target.gateway.0.into(), target.gateway.1.into(), target.host.into()];
         dst.ip() == target.v4
             || dst.ip() == target.v6
             || own.contains(&dst.ip())
@@ -189,17 +255,24 @@ fn is_about(event: &Value, reason: &str, target: &Target) -> bool {
     event["event"] == "attempt_blocked" && event["reason"] == reason && meant
 }
 
-/// Whether the session has reported such an event since, about the target where events name one.
-fn reported(inside: &Inside, before: &Before, name: &str, target: &Target) -> bool {
-    let events = inside.events();
+/// How many such events the session has reported since, about the target or an address that a step names.
+fn reported(inside: &Inside, before: &Before, name: &str, target: &Target, steps: &[Step]) -> usize {
+    let events: Vec<Value> = inside.events().into_iter().skip(before.events).collect();
     let marks = [target.token.clone(), target.name.clone(), target.v4.to_string(), target.v6.to_string()];
-    let mut since = events.iter().skip(before.events).filter(|event| event["event"] == name);
-    // Events of a connection bear its number; that of its acceptance bears the address.
-    let about = |event: &Value| {
-        let text = event.to_string();
-        marks.iter().any(|mark| text.contains(mark.as_str()))
+    let is_named = |address: &Value| {
+        let address = address.as_str().and_then(|address| address.parse::<std::net::SocketAddr>().ok());
+        address.is_some_and(|address| steps.iter().any(|step| step.what.contains(&address.to_string())))
     };
-    let connections: Vec<&Value> =
-        events.iter().skip(before.events).filter(|event| about(event)).map(|event| &event["connection"]).collect();
-    since.any(|event| about(event) || !event["connection"].is_null() && connections.contains(&&event["connection"]))
+    let is_about = |event: &&Value| {
+        let text = event.to_string();
+        marks.iter().any(|mark| text.contains(mark.as_str())) || is_named(&event["orig_dst"]) || is_named(&event["dst"])
+    };
+    // Events of a connection bear its number; that of its acceptance bears the address. The same with exchanges.
+    let about: Vec<&Value> = events.iter().filter(is_about).collect();
+    let belongs = |event: &&Value| {
+        ["connection", "exchange"]
+            .iter()
+            .any(|id| !event[*id].is_null() && about.iter().any(|other| other[*id] == event[*id]))
+    };
+    events.iter().filter(|event| event["event"] == name).filter(|event| is_about(event) || belongs(event)).count()
 }

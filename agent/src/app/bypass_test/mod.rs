@@ -15,7 +15,7 @@ use std::os::unix::process::CommandExt as _;
 use anyhow::{Context as _, bail};
 use serde::Serialize;
 
-use self::arena::{Arena, DOMAIN};
+use self::arena::{Arena, DOMAIN, HOST};
 use self::inside::Inside;
 use self::judge::{Before, Verdict, judge};
 use crate::bypass::{ALL, How, Level, Target, Vector, attempt, pester};
@@ -144,7 +144,7 @@ fn target(arena: &Arena, inside: Option<&Inside>, level: Level, number: u16) -> 
         v4,
         v6: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, level as u16 + 1, number),
         name: format!("a-{}.{DOMAIN}", v4.to_string().replace('.', "-")),
-        host: link::CHILD4,
+        host: HOST,
         gateway: (link::GATEWAY4, link::GATEWAY6),
         child: (link::CHILD4, link::CHILD6),
         macs: (link::CHILD_MAC, link::GATEWAY_MAC),
@@ -154,6 +154,7 @@ fn target(arena: &Arena, inside: Option<&Inside>, level: Level, number: u16) -> 
         session: inside.map_or_else(String::new, |inside| inside.facts.name.clone()),
         sockets: arena.sockets.clone(),
         abstract_socket: arena.abstract_socket.clone(),
+        elevating: arena.elevating.clone(),
     }
 }
 
@@ -162,7 +163,7 @@ fn address(level: Level, number: u16) -> Ipv4Addr {
     let low = u8::try_from(number).unwrap_or(u8::MAX);
     match level {
         Level::User => Ipv4Addr::new(192, 0, 2, low),
-        Level::Root => Ipv4Addr::new(203, 0, 113, low),
+        Level::Root => Ipv4Addr::new(203, 0, 113, low.saturating_add(100)),
         Level::NetAdmin => Ipv4Addr::new(198, 51, 100, low.saturating_add(100)),
         Level::Observe => Ipv4Addr::new(192, 0, 2, 255 - low),
     }

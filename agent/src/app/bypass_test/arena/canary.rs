@@ -1,6 +1,6 @@
 //! Servers that note whatever they hear, and say that they heard it: outside, and on the host.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -72,7 +72,8 @@ pub(super) fn identity() -> anyhow::Result<(String, Arc<ServerConfig>)> {
     let key = PrivateKeyDer::try_from(key.serialize_der()).map_err(anyhow::Error::msg)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let config = builder.with_no_client_auth().with_single_cert(vec![leaf.der().clone()], key)?;
+    let mut config = builder.with_no_client_auth().with_single_cert(vec![leaf.der().clone()], key)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok((authority.pem(), Arc::new(config)))
 }
 
@@ -134,8 +135,25 @@ fn accept(
     Ok(())
 }
 
-/// Notes all that comes until the client pauses at the end of a head or a line, and answers as to HTTP.
-fn answer(mut stream: impl Read + std::io::Write, at: String, log: &Log) {
+/// Notes all that comes until the end of a head or a line, and answers as to HTTP; once more after an upgrade, to which
+/// it agrees.
+fn answer(mut stream: impl Read + Write, at: String, log: &Log) {
+    let said = hear(&mut stream, &at, log);
+    let answer: &[u8] = match () {
+        () if said.starts_with(b"PRI") => b"\0\0\0\x04\0\0\0\0\0",
+        () if contains(&said, b"\r\nUpgrade: foo\r\n") => {
+            b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\n"
+        }
+        () => b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\nConnection: close\r\n\r\ncanary\n",
+    };
+    if stream.write_all(answer).and_then(|()| stream.flush()).is_err() {
+        tracing::debug!("a client of the canary is gone");
+    } else if !answer.starts_with(b"HTTP/1.1 200") {
+        hear(&mut stream, &at, log);
+    }
+}
+
+fn hear(stream: &mut impl Read, at: &str, log: &Log) -> Vec<u8> {
     let mut said = Vec::new();
     let mut buffer = [0; 4096];
     while said.len() < MOST && !said.ends_with(b"\r\n\r\n") {
@@ -147,11 +165,8 @@ fn answer(mut stream: impl Read + std::io::Write, at: String, log: &Log) {
             break;
         }
     }
-    log.note(at, said);
-    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\nConnection: close\r\n\r\ncanary\n";
-    if stream.write_all(answer).and_then(|()| stream.flush()).is_err() {
-        tracing::debug!("a client of the canary is gone");
-    }
+    log.note(at.to_owned(), said.clone());
+    said
 }
 
 /// Notes datagrams to a port of every address of the calling thread's namespace.

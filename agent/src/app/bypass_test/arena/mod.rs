@@ -20,12 +20,17 @@ use anyhow::{Context as _, anyhow};
 pub(super) use self::canary::Log;
 pub(super) use self::watch::Watch;
 use crate::app::sandbox_up::netlink;
+use crate::bypass::raw;
 use crate::sandbox::{link, netns, sysctl};
 
 /// The outside's DNS server.
 pub(super) const RESOLVER: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 53);
+/// An address of the host that no session has.
+pub(super) const HOST: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
 /// What the outside's names end in.
 pub(super) const DOMAIN: &str = "canary.test";
+/// A program that shows what it can read of itself.
+const CAT: &str = "/bin/cat";
 /// Ports of the outside at which somebody listens.
 const PORTS: [u16; 12] = [22, 25, 53, 80, 443, 853, 993, 8080, 8443, 9418, 9999, 65535];
 /// Ports of the host at which somebody listens, on every address of it.
@@ -47,6 +52,8 @@ pub(super) struct Arena {
     pub(super) sockets: Vec<PathBuf>,
     /// An abstract socket of the host.
     pub(super) abstract_socket: String,
+    /// Copies of cat(1) with the setuid bit, and with capabilities.
+    pub(super) elevating: Vec<PathBuf>,
     folders: Vec<PathBuf>,
 }
 
@@ -69,6 +76,7 @@ impl Arena {
             dns::serve(RESOLVER, &heard)?;
             Watch::start()
         })?;
+        let elevating = elevating(&folders[1])?;
         let abstract_socket = format!("agent-bypass-{}", std::process::id());
         let (heard, name) = (Arc::clone(&host_heard), abstract_socket.clone());
         let sockets = [folders[0].join("docker.sock"), folders[1].join("agent.1")].to_vec();
@@ -83,7 +91,7 @@ impl Arena {
             }
             Ok(())
         })?;
-        Ok(Self { host, outside_heard, host_heard, watch, authority, sockets, abstract_socket, folders })
+        Ok(Self { host, outside_heard, host_heard, watch, authority, sockets, abstract_socket, elevating, folders })
     }
 
     /// Runs `f` on a thread on the host; what it starts is on the host, too.
@@ -135,6 +143,21 @@ fn folders() -> anyhow::Result<Vec<PathBuf>> {
     Ok(folders.to_vec())
 }
 
+/// Programs that show what they can read of themselves: one that is root, one with `CAP_NET_ADMIN`, `CAP_NET_RAW` and
+/// `CAP_SYS_ADMIN`. A program of several in one finds its name unchanged.
+fn elevating(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let plant = |name: &str, mode: u32| {
+        let program = folder.join(name).join("cat");
+        fs::create_dir(folder.join(name))?;
+        fs::copy(CAT, &program).with_context(|| format!("cannot copy `{CAT}`"))?;
+        fs::set_permissions(&program, fs::Permissions::from_mode(mode))?;
+        anyhow::Ok(program)
+    };
+    let (setuid, capable) = (plant("setuid", 0o4755)?, plant("capable", 0o755)?);
+    raw::give_capabilities(&capable, 1 << 12 | 1 << 13 | 1 << 21).context("cannot give a program capabilities")?;
+    Ok(vec![setuid, capable])
+}
+
 /// The host is to the outside as a session's client namespace is to its gateway: every address is there.
 fn make_namespaces() -> anyhow::Result<(OwnedFd, OwnedFd)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start netlink")?;
@@ -149,7 +172,8 @@ fn make_namespaces() -> anyhow::Result<(OwnedFd, OwnedFd)> {
         link::create(&outside_links, &host).await?;
         link::set_up_gateway(&outside_links).await?;
         link::up_gateway(&outside_links).await?;
-        link::set_up_client(&host_links).await
+        link::set_up_client(&host_links).await?;
+        link::add_address(&host_links, link::LO, HOST.into(), 32).await
     })?;
     Ok((host, outside))
 }
