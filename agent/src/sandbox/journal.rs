@@ -81,8 +81,12 @@ impl Record {
     /// Does what `remove` does, if no other session needs the same thing.
     fn unless_shared(&self, directory: &Path, remove: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
         let _locked = lock_shared(directory)?;
-        // Said first: of two sessions that end together, one must be the last.
-        Journal::open(directory)?.record(&Self::Released { shared: Box::new(self.clone()) })?;
+        // Said first: of two sessions that end together, one must be the last. If it cannot be said, as on a full disk,
+        // the worst is that the other leaves the thing to us.
+        let released = Self::Released { shared: Box::new(self.clone()) };
+        if let Err(error) = Journal::open(directory).and_then(|mut journal| journal.record(&released)) {
+            tracing::warn!(%error, ?released, "not said");
+        }
         if needed_by_others(directory, self) { Ok(()) } else { remove() }
     }
 }

@@ -79,6 +79,7 @@ struct Running {
     child: Option<Child>,
     flows: FlowTable,
     signals: Signals,
+    lost: log::Lost,
 }
 
 impl Running {
@@ -88,7 +89,7 @@ impl Running {
         let layout = std::thread::spawn(layout);
         let log_path = session.directory.join("log");
         let log = log::open(&log_path).with_context(|| format!("cannot open `{}`", log_path.display()))?;
-        log::init(log.try_clone().context("cannot duplicate the log")?);
+        let lost = log::init(log.try_clone().context("cannot duplicate the log")?);
         let starting = worker::Starting::spawn(&log)?;
         config.failpoint.pass(Step::Made);
         let cgroup = cgroup::path(&session.name)?;
@@ -136,7 +137,7 @@ impl Running {
         let worker = starting.hand_over(worker::settings(config), &sandbox, log)?;
         config.failpoint.pass(Step::Made);
         let flows = FlowTable::of(&sandbox.dataplane, GATEWAY_IFINDEX)?;
-        let mut running = Self { facts, sandbox, worker, child: None, flows, signals };
+        let mut running = Self { facts, sandbox, worker, child: None, flows, signals, lost };
         running.begin(session, config, &trust)?;
         Ok(running)
     }
@@ -204,6 +205,11 @@ impl Running {
         self.worker.drain();
         failpoint.pass(Step::Undo);
         report_untold(&self.sandbox);
+        // The last line: where it does not fit, neither did others.
+        tracing::info!("the session ends");
+        if self.lost.lines() > 0 {
+            crate::ui::warn(&format!("`{}` is not complete: it could not be written", self.facts.log.display()));
+        }
         drop(self.sandbox);
         failpoint.pass(Step::Undo);
     }
