@@ -1,18 +1,20 @@
-"""The lab's DNS server: answers from a zone file over UDP and TCP, on two addresses.
+"""The lab's DNS server: `dns.py ZONE ADDRESS4 ADDRESS6 SEEN` answers from a zone file over UDP and TCP, on two addresses,
+and writes what it was asked to the file SEEN, a line for each query: bytes of the message, name and type.
 
-A name that is not in the zone does not exist; `dead.test` is never answered. TXT of N is N bytes of text, cut off over
-UDP. HTTPS is a record with alpn h2 and h3, an ECH configuration and an IPv4 hint.
+A name that is not in the zone does not exist; `dead.test` is never answered. A of N is N addresses; TXT of N is N bytes
+of text, cut off over UDP. HTTPS is a record with alpn h2 and h3, an ECH configuration and an IPv4 hint.
 """
 import json, socket, struct, sys, threading
 
 ZONE = json.load(open(sys.argv[1]))
+SEEN = open(sys.argv[4], "a", buffering=1)
 TYPES = {"A": 1, "AAAA": 28, "TXT": 16, "HTTPS": 65}
 
 
 def name_at(message, at):
     labels = []
     while message[at]:
-        labels.append(message[at + 1:at + 1 + message[at]].decode().lower())
+        labels.append(message[at + 1:at + 1 + message[at]].decode("latin-1"))
         at += 1 + message[at]
     return ".".join(labels), at + 1
 
@@ -26,7 +28,10 @@ def https():
 
 def records(entry, qtype):
     if qtype == TYPES["A"]:
-        return [socket.inet_aton(a) for a in entry.get("A", [])]
+        addresses = entry.get("A", [])
+        if isinstance(addresses, int):
+            addresses = [f"192.0.2.{number}" for number in range(addresses)]
+        return [socket.inet_aton(a) for a in addresses]
     if qtype == TYPES["AAAA"]:
         return [socket.inet_pton(socket.AF_INET6, a) for a in entry.get("AAAA", [])]
     if qtype == TYPES["TXT"] and "TXT" in entry:
@@ -40,6 +45,8 @@ def answer(query, limit):
     ident, flags = struct.unpack("!HH", query[:4])
     name, end = name_at(query, 12)
     qtype, _ = struct.unpack("!HH", query[end:end + 4])
+    SEEN.write(f"{len(query)} {name} {qtype}\n")
+    name = name.lower()
     if name == "dead.test":
         return None
     entry = ZONE.get(name)

@@ -31,6 +31,9 @@ pub const DNS4: &str = "198.51.100.53";
 /// Where the DNS server is reached.
 pub const DNS6: &str = "2001:db8:1::53";
 
+/// Where the DNS server writes what it was asked.
+const QUERIES: &str = "dns-queries";
+
 /// How long a command under the agent may take, unless a test says otherwise.
 pub const COMMAND: Duration = Duration::from_secs(60);
 
@@ -78,7 +81,19 @@ impl Lab {
     /// Starts the DNS server of `programs/dns.py`.
     pub fn serve_dns(&mut self) {
         let zone = self.scratch.write("zone.json", include_str!("../programs/zone.json"));
-        self.python("dns.py", &[&zone, DNS4, DNS6]);
+        let seen = self.scratch.file(QUERIES);
+        self.python("dns.py", &[&zone, DNS4, DNS6, &seen]);
+    }
+
+    /// What the DNS server was asked so far, a line for each query: bytes of the message, name as it was spelled, and
+    /// the type's number.
+    ///
+    /// # Panics
+    /// If it was not started.
+    #[must_use]
+    pub fn dns_queries(&self) -> Vec<String> {
+        let seen = std::fs::read_to_string(self.scratch.file(QUERIES)).unwrap();
+        seen.lines().map(str::to_owned).collect()
     }
 
     /// Starts a server of `programs/` in inet and waits until it is ready.

@@ -14,6 +14,8 @@ use crate::sandbox::session::{self, Facts};
 use crate::sandbox::{Error, cgroup};
 use crate::ui::{self, table};
 
+/// How long `agent down` waits for processes that were asked to end; then it kills them.
+const ASKED: Duration = Duration::from_secs(8);
 /// How long `agent down` waits for a session to end.
 const DOWN: Duration = Duration::from_secs(15);
 
@@ -106,11 +108,12 @@ fn describe(facts: &Facts, processes: &[i32]) -> String {
     rows.iter().map(|(name, value)| format!("{name:<14} {value}\n")).collect()
 }
 
-/// Ends a running session and waits until it is gone.
+/// Ends a running session and waits until it is gone. Its processes are asked to end and after a while killed, or killed
+/// at once if it is to be `now`.
 ///
 /// # Errors
 /// If there is none, or it does not end.
-pub fn down(name: &str) -> anyhow::Result<()> {
+pub fn down(name: &str, now: bool) -> anyhow::Result<()> {
     config::require_root("down")?;
     let name = parse(name)?;
     let Some(pid) = session::holder(&name) else {
@@ -124,11 +127,18 @@ pub fn down(name: &str) -> anyhow::Result<()> {
         Ok(()) | Err(Errno::ESRCH) => {}
         Err(errno) => return Err(errno).with_context(|| format!("cannot signal process {pid}")),
     }
-    let deadline = Instant::now() + DOWN;
+    let asked = Instant::now();
+    let (kill_at, deadline) = (asked + if now { Duration::ZERO } else { ASKED }, asked + DOWN);
     // The lock goes with the process, the directory with the last of what it made.
     while session::holder(&name) == Some(pid) || session::directory(&name).exists() {
         if Instant::now() > deadline {
-            bail!("process {pid} still holds `{name}`; its command may ignore SIGTERM: end that one first");
+            bail!(
+                "process {pid} still holds `{name}`, though nothing runs in it any more; `kill -KILL {pid}`, `agent gc`"
+            );
+        }
+        if Instant::now() > kill_at && session::directory(&name).exists() {
+            // Those that do not end when they are asked to. Without any, there is no group left, and nothing to kill.
+            cgroup::kill_all(&cgroup::path(&name)?).unwrap_or_default();
         }
         std::thread::sleep(Duration::from_millis(10));
     }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use agent_common::maps::Verdict;
 use anyhow::{Context as _, bail};
@@ -112,9 +112,9 @@ async fn serve(
     let events: Events = Arc::new(log::EventLog);
     let table = FlowTable::new(descriptors.flows, descriptors.names, descriptors.owners, settings.ifindex)?;
     let resolvers = settings.resolvers.clone();
-    let forwarder = Forwarder::new(dns_config(resolvers), Arc::clone(&events));
-    let flows = Arc::new(Table { table, forwarder: Arc::clone(&forwarder) });
     let policy = settings.policy;
+    let forwarder = Forwarder::new(dns_config(resolvers), policy.queries(Instant::now()), Arc::clone(&events));
+    let flows = Arc::new(Table { table, forwarder: Arc::clone(&forwarder) });
     let proxy =
         Proxy::new(proxy_config(settings, max_connections), policy, flows, Arc::new(Host), Arc::clone(&events))?;
     let (drain, drained) = watch::channel(false);
@@ -123,7 +123,7 @@ async fn serve(
         let listener = tokio::net::TcpListener::from_std(listener).context("cannot listen")?;
         serving.spawn(Arc::clone(&proxy).serve(listener, drained.clone()));
     }
-    let dns = tokio::spawn(forwarder.serve(descriptors.dns));
+    let dns = tokio::spawn(Arc::clone(&forwarder).serve(descriptors.dns));
     let ring = KernelEvents::new(descriptors.events)?;
     std::thread::spawn(move || report(ring, &events));
     tell(&socket, handoff::READY)?;
@@ -131,6 +131,7 @@ async fn serve(
     drain.send_replace(true);
     while serving.join_next().await.is_some() {}
     dns.abort();
+    forwarder.end();
     Ok(())
 }
 

@@ -2,12 +2,20 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::Target;
+use super::{Step, Target, netlink, raw};
 
 /// EtherType of IPv4.
 pub const IPV4: u16 = 0x0800;
 /// EtherType of IPv6.
 pub const IPV6: u16 = 0x86dd;
+
+/// Sends frames through the session's device, a step each.
+#[must_use]
+pub fn send<const N: usize>(target: &Target, frames: [(&str, Vec<u8>); N]) -> Vec<Step> {
+    let device = netlink::index(&target.device);
+    let send = |frame: &[u8]| raw::send_frame(device.as_ref().map_or(0, |device| *device), frame);
+    frames.map(|(what, frame)| Step::of(what, send(&frame))).into()
+}
 
 /// A frame from the session's device to the gateway's.
 #[must_use]

@@ -6,6 +6,8 @@
 
 pub mod frame;
 pub mod http2;
+pub mod netlink;
+pub mod pester;
 pub mod raw;
 pub mod talk;
 pub mod vectors;

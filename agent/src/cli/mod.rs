@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::app;
+use crate::app::bypass_test::{Choice, Format};
 use crate::ui;
 
 /// The role of the process that handles traffic; not for people.
@@ -20,6 +21,10 @@ pub const OWNER: &str = "__owner";
 pub const HOLD: &str = "__hold";
 /// The role of the process that makes an attempt for `agent bypass-test`; not for people.
 pub const ATTEMPT: &str = "__attempt";
+/// The role of the process that tries at a moment of a session's life, for `agent bypass-test`; not for people.
+pub const PESTER: &str = "__pester";
+/// The role of the command that leaves such a process behind; not for people.
+pub const LEAVE: &str = "__leave";
 /// Exit status when the agent itself failed.
 const FAILED: u8 = 125;
 
@@ -72,6 +77,9 @@ struct Named {
 struct Down {
     /// The session's name
     name: String,
+    /// Kill its processes instead of asking them to end first
+    #[arg(long)]
+    now: bool,
 }
 
 #[derive(Args)]
@@ -79,6 +87,12 @@ struct BypassTest {
     /// Make only this attempt
     #[arg(long, value_name = "ID")]
     only: Option<String>,
+    /// Make the attempts outside of any session, where they must be seen: the test of the test
+    #[arg(long)]
+    control: bool,
+    /// Print the table of docs/bypass.md
+    #[arg(long, conflicts_with = "json", hide_short_help = true)]
+    markdown: bool,
     #[command(flatten)]
     output: Output,
 }
@@ -129,6 +143,7 @@ fn remedy(error: &anyhow::Error) -> &'static str {
 }
 
 fn dispatch(args: Vec<OsString>) -> anyhow::Result<u8> {
+    let text = |at: usize| args.get(at).map(|arg| arg.to_string_lossy()).unwrap_or_default();
     match args.get(1) {
         Some(role) if role == WORKER => app::worker::main().map(|()| 0),
         Some(role) if role == LAUNCH => {
@@ -136,10 +151,9 @@ fn dispatch(args: Vec<OsString>) -> anyhow::Result<u8> {
         }
         Some(role) if role == OWNER => app::sandbox_up::help_own().map(|()| 0),
         Some(role) if role == HOLD => app::bypass_test::hold().map(|()| 0),
-        Some(role) if role == ATTEMPT => {
-            let text = |at: usize| args.get(at).map(|arg| arg.to_string_lossy()).unwrap_or_default();
-            app::bypass_test::attempt_inside(&text(2), &text(3)).map(|()| 0)
-        }
+        Some(role) if role == ATTEMPT => app::bypass_test::attempt_inside(&text(2), &text(3)).map(|()| 0),
+        Some(role) if role == PESTER => app::bypass_test::pester(&text(2)).map(|()| 0),
+        Some(role) if role == LEAVE => app::bypass_test::leave(&text(2)).map(|()| 0),
         _ => match Cli::try_parse_from(args) {
             Ok(cli) => command(cli.command),
             Err(error) => usage(&error),
@@ -162,11 +176,17 @@ fn command(command: Command) -> anyhow::Result<u8> {
         }
         Command::Ls(output) => app::sessions::list(output.json)?,
         Command::Status(named) => app::sessions::status(&named.name, named.output.json)?,
-        Command::Down(down) => app::sessions::down(&down.name)?,
+        Command::Down(down) => app::sessions::down(&down.name, down.now)?,
         Command::Gc(output) => app::sessions::collect(output.json)?,
         Command::Stats(args) => app::stats::stats(&args.name, args.output.json, args.watch)?,
         Command::BypassTest(args) => {
-            return Ok(u8::from(!app::bypass_test::bypass_test(args.output.json, args.only.as_deref())?));
+            let format = match (args.output.json, args.markdown) {
+                (true, _) => Format::Json,
+                (false, true) => Format::Markdown,
+                (false, false) => Format::Text,
+            };
+            let choice = Choice { only: args.only.as_deref(), control: args.control, format };
+            return Ok(u8::from(!app::bypass_test::bypass_test(&choice)?));
         }
         Command::Doctor(output) => return Ok(u8::from(!app::doctor::doctor(output.json)?)),
     }

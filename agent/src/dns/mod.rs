@@ -1,10 +1,11 @@
 //! The forwarder that answers every DNS query of the child, whichever address it was sent to.
 //!
-//! It asks the host's resolvers from the worker's own namespace, takes out of the answers what would lead the child
-//! around the proxy, and remembers which name gave which address. It caches nothing, and chooses no answer itself:
-//! where no resolver answers, the child is told so. Zone transfers are refused; a stub resolver has no use for them.
+//! It asks the policy, and then the host's resolvers from the worker's own namespace; takes out of the answers what
+//! would lead the child around the proxy, and remembers which name gave which address. It caches nothing, and chooses no
+//! answer itself: where no resolver answers, the child is told so.
 
 mod names;
+mod refusals;
 mod resolv_conf;
 mod tcp;
 #[cfg(test)]
@@ -14,8 +15,8 @@ mod upstream;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -24,7 +25,9 @@ pub use names::Names;
 pub use resolv_conf::host_resolvers;
 
 use crate::engine::event::{Event, Events};
-use crate::engine::wire::dns::{Malformed, Message, Question, Rcode, fit, is_transfer, record_type_name, refusal};
+use crate::engine::policy::query::{QueryPermit, QueryPolicy, Refusal};
+use crate::engine::wire::dns::{Malformed, Message, Question, Rcode, fit, record_type_name, refusal};
+use refusals::{Refusals, Refused};
 use upstream::Upstream;
 
 /// How queries are forwarded.
@@ -52,8 +55,10 @@ pub struct Sockets {
 
 /// Forwards queries. One serves any number of sockets.
 pub struct Forwarder {
+    policy: Mutex<QueryPolicy>,
     upstream: Upstream,
     events: Events,
+    refusals: Refusals,
     names: Names,
     in_flight: Semaphore,
     connections: Arc<Semaphore>,
@@ -67,12 +72,14 @@ enum Transport {
 }
 
 impl Forwarder {
-    /// A forwarder that reports each answer to `events`.
+    /// A forwarder that forwards what `policy` permits, and reports each answer and each refusal to `events`.
     #[must_use]
-    pub fn new(config: Config, events: Events) -> Arc<Self> {
+    pub fn new(config: Config, policy: QueryPolicy, events: Events) -> Arc<Self> {
         let in_flight = Semaphore::new(config.max_in_flight);
         let connections = Arc::new(Semaphore::new(config.max_in_flight));
-        Arc::new(Self { upstream: Upstream::new(config), events, names: Names::default(), in_flight, connections })
+        let (policy, refusals) = (Mutex::new(policy), Refusals::new(Arc::clone(&events)));
+        let (upstream, names) = (Upstream::new(config), Names::default());
+        Arc::new(Self { policy, upstream, events, refusals, names, in_flight, connections })
     }
 
     /// Answers what arrives at `sockets` until it is dropped.
@@ -89,10 +96,16 @@ impl Forwarder {
             let listener = tokio::net::TcpListener::from_std(listener)?;
             tasks.spawn(tcp::serve(Arc::clone(&self), listener));
         }
+        tasks.spawn(async move { self.refusals.serve().await });
         while let Some(ended) = tasks.join_next().await {
             ended?;
         }
         Ok(())
+    }
+
+    /// Reports what refusals were counted and not reported yet; to be called when nothing is served any more.
+    pub fn end(&self) {
+        self.refusals.end();
     }
 
     /// Which name gave which address.
@@ -103,27 +116,50 @@ impl Forwarder {
 
     /// The response to the bytes `query`; `None` if there is nobody to answer.
     async fn answer(&self, query: &[u8], child: SocketAddr, transport: Transport) -> Option<Vec<u8>> {
-        let message = match acceptable(query) {
-            Ok(message) => message,
-            Err(rcode) => return refusal(query, rcode),
+        let message = read(query);
+        let answer = match &message {
+            Ok(message) => self.resolve(message, child, transport).await,
+            Err(refusal) => Err(*refusal),
         };
-        let response = match self.forward(&message).await {
-            Some(response) => response,
-            None => refusal(query, Rcode::SERVFAIL)?,
-        };
-        self.report(&message, &response, child, transport);
-        Some(match transport {
-            Transport::Udp => fit(response, message.udp_size()),
-            Transport::Tcp => response,
+        answer.unwrap_or_else(|reason| {
+            let question = message.ok().and_then(|message| message.question().cloned());
+            self.refusals.report(Refused { child, transport, question, refusal: reason });
+            let rcode = reason.rcode();
+            refusal(query, rcode, (rcode == Rcode::REFUSED).then_some(reason.name()))
         })
     }
 
-    async fn forward(&self, query: &Message<'_>) -> Option<Vec<u8>> {
-        let _permit = self.in_flight.try_acquire().ok()?;
-        let response = self.upstream.resolve(query).await?;
+    /// The response to `query` as the child is given it, if query and response may pass.
+    async fn resolve(
+        &self,
+        query: &Message<'_>,
+        child: SocketAddr,
+        transport: Transport,
+    ) -> Result<Option<Vec<u8>>, Refusal> {
+        let permit = self.policy().permit(query, Instant::now())?;
+        let response = self.forward(&permit).await?.or_else(|| refusal(query.bytes(), Rcode::SERVFAIL, None));
+        Ok(response.map(|response| {
+            self.report(query, &response, child, transport);
+            match transport {
+                Transport::Udp => fit(response, query.udp_size()),
+                Transport::Tcp => response,
+            }
+        }))
+    }
+
+    /// What a resolver responds; `None` if none has a response that can be used.
+    async fn forward(&self, permit: &QueryPermit<'_>) -> Result<Option<Vec<u8>>, Refusal> {
+        let Ok(_slot) = self.in_flight.try_acquire() else { return Ok(None) };
+        let Some(response) = self.upstream.resolve(permit).await else { return Ok(None) };
+        permit.admit(&response)?;
         let returned =
-            |response: &[u8]| -> Result<Vec<u8>, Malformed> { Message::parse(response)?.returned(query.id()) };
-        returned(&response).inspect_err(|error| tracing::debug!(%error, "unusable DNS response")).ok()
+            |response: &[u8]| -> Result<Vec<u8>, Malformed> { Message::parse(response)?.returned(permit.query()) };
+        Ok(returned(&response).inspect_err(|error| tracing::debug!(%error, "unusable DNS response")).ok())
+    }
+
+    fn policy(&self) -> MutexGuard<'_, QueryPolicy> {
+        // Nothing panics while it is held.
+        self.policy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Remembers and reports what the child is told.
@@ -154,17 +190,12 @@ impl Transport {
     }
 }
 
-/// Reads a query that may be forwarded, or says how it is refused.
-fn acceptable(query: &[u8]) -> Result<Message<'_>, Rcode> {
-    if query.get(2).is_some_and(|flags| flags & 0x78 != 0) {
-        return Err(Rcode::NOTIMP);
+/// Reads a query, or says why it is none.
+fn read(query: &[u8]) -> Result<Message<'_>, Refusal> {
+    // The bit that responses have, and what is asked for other than records: what follows the header depends on it.
+    const RESPONSE_OR_OPCODE: u8 = 0xf8;
+    if query.get(2).is_some_and(|flags| flags & RESPONSE_OR_OPCODE != 0) {
+        return Err(Refusal::NotAQuery);
     }
-    let message = Message::parse(query).map_err(|Malformed(_)| Rcode::FORMERR)?;
-    match message.question() {
-        // A response; `refusal` does not answer it.
-        _ if message.is_response() => Err(Rcode::FORMERR),
-        None => Err(Rcode::FORMERR),
-        Some(question) if is_transfer(question.record_type) => Err(Rcode::REFUSED),
-        Some(_) => Ok(message),
-    }
+    Message::parse(query).map_err(|Malformed(_)| Refusal::Malformed)
 }

@@ -4,14 +4,17 @@ use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::sync::Notify;
 
 use super::upstream::{read_frame, write_frame};
 use super::{Config, Forwarder, Sockets};
 use crate::engine::event::{Event, Sink};
+use crate::engine::policy::query::QueryPolicy;
+use crate::engine::policy::{Carrier, Mode, OnPinned, Policy};
 
 /// What a resolver does with a query: the datagrams it sends, or over TCP the messages.
 type Script = fn(query: &[u8], over_tcp: bool) -> Vec<Vec<u8>>;
@@ -46,6 +49,11 @@ fn big(query: &[u8], over_tcp: bool) -> Vec<Vec<u8>> {
     vec![if over_tcp { response(query, 0, &answers) } else { response(query, TC, &[]) }]
 }
 
+fn huge(query: &[u8], over_tcp: bool) -> Vec<Vec<u8>> {
+    let answers: Vec<_> = (0..200).map(a).collect();
+    vec![if over_tcp { response(query, 0, &answers) } else { response(query, TC, &[]) }]
+}
+
 fn silent(_: &[u8], _: bool) -> Vec<Vec<u8>> {
     Vec::new()
 }
@@ -66,6 +74,10 @@ fn wrong_first(query: &[u8], _: bool) -> Vec<Vec<u8>> {
 
 fn refusing(query: &[u8], _: bool) -> Vec<Vec<u8>> {
     vec![response(query, 5, &[])]
+}
+
+fn policy(mode: Mode) -> QueryPolicy {
+    Policy { mode, carrier: Carrier::default(), on_pinned: OnPinned::Refuse }.queries(Instant::now())
 }
 
 /// One port for both transports. The kernel chooses it for one of them; the other's may be taken.
@@ -105,11 +117,15 @@ async fn resolver(script: Script) -> SocketAddr {
 }
 
 #[derive(Default)]
-struct Recorder(Mutex<Vec<Event>>);
+struct Recorder {
+    events: Mutex<Vec<Event>>,
+    more: Notify,
+}
 
 impl Sink for Recorder {
     fn emit(&self, event: Event) {
-        self.0.lock().unwrap().push(event);
+        self.events.lock().unwrap().push(event);
+        self.more.notify_one();
     }
 }
 
@@ -127,13 +143,21 @@ impl Lab {
     }
 
     async fn with(scripts: &[Script], max_in_flight: usize, udp: &str) -> Self {
+        Self::under(Mode::Observe, scripts, max_in_flight, udp).await
+    }
+
+    async fn enforcing(script: Script) -> Self {
+        Self::under(Mode::Enforce, &[script], 16, "127.0.0.1:0").await
+    }
+
+    async fn under(mode: Mode, scripts: &[Script], max_in_flight: usize, udp: &str) -> Self {
         let mut resolvers = Vec::new();
         for script in scripts {
             resolvers.push(resolver(*script).await);
         }
         let config = Config { resolvers, timeout: Duration::from_millis(100), attempts: 2, max_in_flight };
         let events = Arc::new(Recorder::default());
-        let forwarder = Forwarder::new(config, Arc::clone(&events) as _);
+        let forwarder = Forwarder::new(config, policy(mode), Arc::clone(&events) as _);
         let udp = std::net::UdpSocket::bind(udp).unwrap();
         let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         udp.set_nonblocking(true).unwrap();
@@ -154,7 +178,16 @@ impl Lab {
     }
 
     fn events(&self) -> Vec<Event> {
-        self.events.0.lock().unwrap().clone()
+        self.events.events.lock().unwrap().clone()
+    }
+
+    /// How many refusals each event reports, with its reason and name.
+    fn refusals(&self) -> Vec<(&'static str, Option<String>, u64)> {
+        let refusal = |event| match event {
+            Event::DnsRefused { reason, name, folded, .. } => Some((reason, name, 1 + folded)),
+            _ => None,
+        };
+        self.events().into_iter().filter_map(refusal).collect()
     }
 }
 
@@ -219,7 +252,7 @@ async fn a_resolver_that_is_not_there_fails_at_once() {
     let good = resolver(good).await;
     let config =
         Config { resolvers: vec![unused, good], timeout: Duration::from_secs(60), attempts: 1, max_in_flight: 1 };
-    let forwarder = Forwarder::new(config, Arc::new(Recorder::default()));
+    let forwarder = Forwarder::new(config, policy(Mode::Observe), Arc::new(Recorder::default()));
     let query = query(7, None);
     let answer = soon(forwarder.answer(&query, unused, super::Transport::Udp)).await.unwrap();
     assert_eq!(rcode(&answer), 0);
@@ -284,23 +317,107 @@ async fn queries_on_one_connection_are_answered_each() {
 }
 
 #[tokio::test]
-async fn queries_that_cannot_be_forwarded_are_refused() {
-    let lab = Lab::new(&[]).await;
+async fn queries_that_cannot_be_forwarded_are_refused_and_reported() {
     let with = |at: usize, value: u8| {
         let mut bytes = query(7, None);
         bytes[at] = value;
         bytes
     };
-    for (what, query, expect) in [
-        ("an update", with(2, 0x28), 4),
-        ("two questions", with(5, 2), 1),
-        ("no end", query(7, None)[..20].to_vec(), 1),
-        ("a zone transfer", with(24, 252), 5),
+    let too_large = [query(7, None), vec![0; 5000]].concat();
+    for (what, query, expect, reason, name) in [
+        ("an update", with(2, 0x28), 4, "not-a-query", None),
+        ("two questions", with(5, 2), 1, "malformed", None),
+        ("no question", with(5, 0)[..12].to_vec(), 1, "malformed", None),
+        ("no end", query(7, None)[..20].to_vec(), 1, "malformed", None),
+        ("too large", too_large, 1, "malformed", None),
+        ("a zone transfer", with(24, 252), 5, "zone-transfer", Some("name.test".to_owned())),
     ] {
+        let lab = Lab::new(&[good]).await;
         assert_eq!(rcode(&lab.ask(&query).await), expect, "{what}");
+        assert_eq!(lab.refusals(), [(reason, name, 1)], "{what}");
     }
-    assert!(lab.forwarder.answer(b"short", lab.udp, super::Transport::Udp).await.is_none());
-    assert!(lab.forwarder.answer(&with(2, 0x81), lab.udp, super::Transport::Udp).await.is_none());
+    for (what, query, reason) in [("no header", vec![0; 5], "malformed"), ("a response", with(2, 0x81), "not-a-query")]
+    {
+        let lab = Lab::new(&[good]).await;
+        assert_eq!(lab.forwarder.answer(&query, lab.udp, super::Transport::Udp).await, None, "{what}");
+        assert_eq!(lab.refusals(), [(reason, None, 1)], "{what}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_policy_refuses_never_reaches_a_resolver() {
+    static SEEN: AtomicUsize = AtomicUsize::new(0);
+    fn counting(query: &[u8], over_tcp: bool) -> Vec<Vec<u8>> {
+        SEEN.fetch_add(1, Ordering::Relaxed);
+        good(query, over_tcp)
+    }
+    let lab = Lab::enforcing(counting).await;
+    let mut text = query(7, Some(1232));
+    text[24] = 16;
+    for answer in [lab.ask(&text).await, lab.ask_over_tcp(&text).await] {
+        assert_eq!(rcode(&answer), 5);
+        assert!(answer.ends_with(b"\0\x0f\0\x0d\0\x0frecord-type"), "{answer:?}");
+    }
+    assert_eq!(SEEN.load(Ordering::Relaxed), 0);
+    assert_eq!(rcode(&lab.ask(&query(7, None)).await), 0);
+    assert_eq!(SEEN.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_resolver_is_told_nothing_but_the_question_and_the_child_does_not_notice() {
+    fn bare(query: &[u8], over_tcp: bool) -> Vec<Vec<u8>> {
+        let expect = [&b"\x01\0\0\x01\0\0\0\0\0\x01\x04name\x04test\0\0\x01\0\x01"[..], &BARE_OPTIONS].concat();
+        if query[2..] == expect { good(query, over_tcp) } else { refusing(query, over_tcp) }
+    }
+    const BARE_OPTIONS: [u8; 11] = [0, 0, 41, 0x04, 0xd0, 0, 0, 0, 0, 0, 0];
+    let lab = Lab::enforcing(bare).await;
+    let mut query = query(7, Some(4096));
+    query[13..17].copy_from_slice(b"nAMe");
+    // An option that its sender made up, of three bytes.
+    let length = query.len() - 1;
+    query[length] = 7;
+    query.extend_from_slice(b"\xfd\xe9\0\x03abc");
+    assert_eq!(lab.ask(&query).await, response(&query, 0, &[a(1)]));
+}
+
+#[tokio::test]
+async fn a_response_that_is_too_large_is_refused_in_enforce_mode_only() {
+    let query = query(7, None);
+    let lab = Lab::enforcing(huge).await;
+    for answer in [lab.ask(&query).await, lab.ask_over_tcp(&query).await] {
+        assert_eq!((rcode(&answer), answer.len()), (5, query.len()));
+    }
+    lab.forwarder.end();
+    let reported = lab.refusals();
+    assert!(reported.iter().all(|refusal| refusal.0 == "answer-size"), "{reported:?}");
+    assert_eq!((lab.events().len(), reported.iter().map(|refusal| refusal.2).sum()), (reported.len(), 2));
+    assert_eq!(Lab::new(&[huge]).await.ask_over_tcp(&query).await, huge(&query, true)[0]);
+    let lab = Lab::enforcing(big).await;
+    assert_eq!(lab.ask_over_tcp(&query).await, big(&query, true)[0], "this one is below the limit");
+}
+
+#[tokio::test]
+async fn folded_refusals_are_reported_by_themselves_and_at_the_end() {
+    let lab = Lab::enforcing(good).await;
+    let mut text = query(7, None);
+    text[24] = 16;
+    for _ in 0..50 {
+        assert_eq!(rcode(&lab.ask(&text).await), 5);
+    }
+    let reported = || lab.refusals().iter().map(|refusal| refusal.2).sum::<u64>();
+    let all = async {
+        while reported() < 50 {
+            lab.events.more.notified().await;
+        }
+    };
+    soon(all).await;
+    assert!(lab.refusals().len() < 50, "{:?}", lab.refusals());
+    // The interval has just begun: these are folded, and there is no time to wait for.
+    for _ in 0..3 {
+        lab.ask(&text).await;
+    }
+    lab.forwarder.end();
+    assert_eq!(reported(), 53);
 }
 
 #[tokio::test]

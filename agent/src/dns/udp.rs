@@ -15,8 +15,10 @@ use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
 use super::{Forwarder, Transport};
+use crate::engine::wire::dns::HEADER;
 
-/// The largest query that is read; the largest that a resolver has use for is far smaller.
+/// The largest query that is read; the largest that a resolver has use for is far smaller. Of a larger one only the
+/// header is looked at.
 const LARGEST: usize = 4096;
 /// How long to wait after the socket failed, so that a failure that stays does not keep a processor busy.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -76,7 +78,7 @@ impl Socket {
         Ok(Self(UdpSocket::from_std(socket)?))
     }
 
-    /// The next datagram; `None` if it is too large or does not say where it was sent to.
+    /// The next datagram; `None` if it does not say where it was sent to.
     async fn receive(&self) -> io::Result<Option<Datagram>> {
         self.0.async_io(Interest::READABLE, || self.try_receive()).await
     }
@@ -89,9 +91,10 @@ impl Socket {
             recvmsg::<SockaddrStorage>(self.0.as_raw_fd(), &mut slices, Some(&mut control), MsgFlags::MSG_DONTWAIT)?;
         let (child, to) =
             (received.address.as_ref().and_then(address), received.cmsgs()?.find_map(|info| local(&info)));
-        let (length, whole) = (received.bytes, !received.flags.contains(MsgFlags::MSG_TRUNC));
+        let whole = !received.flags.contains(MsgFlags::MSG_TRUNC);
+        let length = if whole { received.bytes } else { HEADER };
         bytes.truncate(length);
-        Ok(child.zip(to).filter(|_| whole).map(|(child, to)| Datagram { bytes, child, to }))
+        Ok(child.zip(to).map(|(child, to)| Datagram { bytes, child, to }))
     }
 
     async fn send(&self, response: &[u8], child: SocketAddr, from: Local) -> io::Result<()> {

@@ -10,6 +10,7 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
 use super::Config;
+use crate::engine::policy::query::QueryPermit;
 use crate::engine::wire::dns::{Message, Rcode};
 
 /// The largest response over UDP that is read; resolvers were told to send less.
@@ -26,12 +27,13 @@ impl Upstream {
         Self { config, random: rustls::crypto::aws_lc_rs::default_provider().secure_random }
     }
 
-    /// The first useful response to `query`; if no resolver has one, one that says why; `None` if there is not even that.
-    pub(super) async fn resolve(&self, query: &Message<'_>) -> Option<Vec<u8>> {
+    /// The first useful response to what `permit` lets pass; if no resolver has one, one that says why; `None` if there
+    /// is not even that.
+    pub(super) async fn resolve(&self, permit: &QueryPermit<'_>) -> Option<Vec<u8>> {
         let mut useless = None;
         for _ in 0..self.config.attempts {
             for resolver in &self.config.resolvers {
-                match self.ask(query, *resolver).await {
+                match self.ask(permit, *resolver).await {
                     Ok((response, rcode)) if is_useful(rcode) => return Some(response),
                     Ok((response, _)) => useless = Some(response),
                     Err(error) => tracing::debug!(%resolver, %error, "no DNS response"),
@@ -44,8 +46,8 @@ impl Upstream {
         None
     }
 
-    async fn ask(&self, query: &Message<'_>, resolver: SocketAddr) -> io::Result<(Vec<u8>, Rcode)> {
-        let query = query.forwarded(self.random_id()?);
+    async fn ask(&self, permit: &QueryPermit<'_>, resolver: SocketAddr) -> io::Result<(Vec<u8>, Rcode)> {
+        let query = permit.forwarded(self.random_id()?);
         let limit = self.config.timeout;
         let response = timeout(limit, over_udp(&query, resolver)).await??;
         match check(&query, &response) {

@@ -210,6 +210,21 @@ pub enum Event {
         /// The addresses in the answer.
         addresses: Vec<IpAddr>,
     },
+    /// A DNS query was refused, or the response to it. Repeated refusals are folded into one event a second.
+    DnsRefused {
+        /// Who asked.
+        child: SocketAddr,
+        /// `udp` or `tcp`.
+        transport: &'static str,
+        /// The name asked for, if that can be read.
+        name: Option<String>,
+        /// The record type asked for, as text, if that can be read.
+        record_type: Option<String>,
+        /// Why, in a word.
+        reason: &'static str,
+        /// How many refusals for the same reason, of names with the same parent, it reports besides.
+        folded: u64,
+    },
     /// The kernel refused something, or the proxy refused what the kernel could not judge.
     AttemptBlocked {
         /// Why.

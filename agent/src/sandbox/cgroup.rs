@@ -58,11 +58,21 @@ pub fn join(path: &Path) -> Result<(), Error> {
     fs::write(&procs, "0").map_err(Error::file("join control group", &procs))
 }
 
-/// The processes in the group.
+/// The processes in the group and in those below it.
 #[must_use]
 pub fn processes(path: &Path) -> Vec<i32> {
-    let text = fs::read_to_string(path.join("cgroup.procs")).unwrap_or_default();
-    text.lines().filter_map(|line| line.parse().ok()).collect()
+    let groups = below(path).into_values().map(|group| path.join(group.strip_prefix("/").unwrap_or(&group)));
+    let lists = groups.map(|group| fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default());
+    lists.flat_map(|list| list.lines().filter_map(|line| line.parse().ok()).collect::<Vec<i32>>()).collect()
+}
+
+/// Kills every process in the group and in those below it.
+///
+/// # Errors
+/// If the kernel refuses.
+pub fn kill_all(path: &Path) -> Result<(), Error> {
+    let kill = path.join("cgroup.kill");
+    fs::write(&kill, "1").map_err(Error::file("kill the processes of", &kill))
 }
 
 /// The group and all below it, each by the number that the kernel knows it by; the group itself is `/`. One that goes
@@ -118,11 +128,13 @@ pub fn remove(path: &Path) -> Result<(), Error> {
         return Ok(());
     }
     if !processes(path).is_empty() {
-        let kill = path.join("cgroup.kill");
-        fs::write(&kill, "1").map_err(Error::file("kill the processes of", &kill))?;
+        kill_all(path)?;
     }
     wait_until_empty(path, GRACE);
-    remove_empty(path)?;
+    // What processes of the session may have made in it goes first.
+    let mut groups: Vec<PathBuf> = below(path).into_values().collect();
+    groups.sort_by_key(|group| std::cmp::Reverse(group.components().count()));
+    groups.iter().try_for_each(|group| remove_empty(&path.join(group.strip_prefix("/").unwrap_or(group))))?;
     match path.parent() {
         // Other sessions' groups may be in it.
         Some(parent) => remove_empty(parent).or(Ok(())),

@@ -86,13 +86,7 @@ impl Inside {
 
     /// The session's worker.
     pub(super) fn worker(&self) -> i32 {
-        let children = format!("/proc/{0}/task/{0}/children", self.facts.pid);
-        let children = std::fs::read_to_string(children).unwrap_or_default();
-        let is_worker = |pid: &i32| {
-            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            line.split(|byte| *byte == 0).any(|word| word == crate::cli::WORKER.as_bytes())
-        };
-        children.split_whitespace().filter_map(|pid| pid.parse().ok()).find(is_worker).unwrap_or(0)
+        worker_of(self.facts.pid)
     }
 
     /// Ends the session and waits for that.
@@ -105,8 +99,19 @@ impl Inside {
     }
 }
 
+/// The worker of a supervisor; zero if there is none just now.
+pub(super) fn worker_of(supervisor: i32) -> i32 {
+    let children =
+        std::fs::read_to_string(format!("/proc/{supervisor}/task/{supervisor}/children")).unwrap_or_default();
+    let is_worker = |pid: &i32| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0).any(|word| word == crate::cli::WORKER.as_bytes())
+    };
+    children.split_whitespace().filter_map(|pid| pid.parse().ok()).find(is_worker).unwrap_or(0)
+}
+
 /// How a command that a signal ended was ended: its own exit status says so, or that of who ran it.
-fn killed(status: std::process::ExitStatus) -> Option<String> {
+pub(super) fn killed(status: std::process::ExitStatus) -> Option<String> {
     use std::os::unix::process::ExitStatusExt as _;
     let signal = status.signal().or_else(|| status.code().map(|code| code - 128)).filter(|signal| *signal > 0)?;
     nix::sys::signal::Signal::try_from(signal).ok().map(|signal| signal.to_string())
@@ -119,7 +124,7 @@ fn events(log: &Path) -> Vec<Value> {
 
 /// This program again, as a user would call it.
 #[expect(clippy::disallowed_methods, reason = "the test drives the program as its users do")]
-fn agent(arguments: &[&str]) -> Command {
+pub(super) fn agent(arguments: &[&str]) -> Command {
     let mut command = Command::new(Path::new("/proc/self/exe"));
     command.args(arguments);
     command

@@ -1,13 +1,17 @@
 //! What may pass. Only this module makes permits, and nothing is forwarded without one. It knows no rules yet: the
-//! mode alone decides, and every HTTP exchange may pass that stays one.
+//! mode alone decides, and every HTTP exchange may pass that stays one; DNS queries have limits.
 
 pub mod destination;
 pub mod host;
+pub mod query;
+
+use std::time::Instant;
 
 use agent_common::maps::PortAction;
 use http::Method;
 use serde::{Deserialize, Serialize};
 
+use self::query::QueryPolicy;
 use crate::engine::http::{Reply, RequestHead};
 
 /// The TCP ports that the proxy reads; others it forwards unread or the kernel refuses.
@@ -164,6 +168,12 @@ impl Policy {
     pub fn permit_tunnel(&self, protocol: &str) -> Option<ConnPermit> {
         let read = protocol.eq_ignore_ascii_case("websocket");
         if read { Some(ConnPermit(())) } else { self.permit_relay(Content::Tunnel) }
+    }
+
+    /// What judges the DNS queries of the session, which begins `now`.
+    #[must_use]
+    pub fn queries(&self, now: Instant) -> QueryPolicy {
+        QueryPolicy::new(self.mode, now)
     }
 
     /// Judges a request by its head.

@@ -13,7 +13,7 @@ use crate::sandbox::allowances::{Allowance, Allowances};
 /// Bluetooth, AF_ALG, and whatever comes) reaches hardware, the hypervisor or kernel code that nobody asked for.
 const FAMILIES: [i32; 4] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
 /// More of them for who may administer the namespace.
-const ADMIN_FAMILIES: [i32; 2] = [libc::AF_PACKET, libc::AF_XDP];
+const ADMIN_FAMILIES: [i32; 1] = [libc::AF_PACKET];
 /// The bits of a socket's type that are not flags (linux/net.h: `SOCK_TYPE_MASK`).
 const TYPE: u64 = 0xf;
 /// `SOCK_PACKET`: makes a packet socket of an IPv4 one (linux/net.h).

@@ -36,12 +36,11 @@ impl Log {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Heard { at, bytes });
     }
 
-    /// What bears any of these texts, or was heard at one of the addresses.
-    pub(crate) fn of(&self, texts: &[&str], addresses: &[String]) -> Vec<Heard> {
+    /// What bears the text, or was heard at one of the addresses.
+    pub(crate) fn of(&self, text: &str, addresses: &[String]) -> Vec<Heard> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_meant = |heard: &&Heard| {
-            let says = |text: &&str| contains(&heard.bytes, text.as_bytes());
-            texts.iter().any(says) || addresses.iter().any(|address| heard.at.contains(address))
+            contains(&heard.bytes, text.as_bytes()) || addresses.iter().any(|address| heard.at.contains(address))
         };
         all.iter().filter(is_meant).cloned().collect()
     }
@@ -137,11 +136,12 @@ fn accept(
 }
 
 /// Notes all that comes until the end of a head or a line, and answers as to HTTP; once more after an upgrade, to which
-/// it agrees.
+/// it agrees, and in HTTP/2.
 fn answer(mut stream: impl Read + Write, at: String, log: &Log) {
     let said = hear(&mut stream, &at, log);
     let answer: &[u8] = match () {
-        () if said.starts_with(b"PRI") => b"\0\0\0\x04\0\0\0\0\0",
+        // SETTINGS, and GOAWAY that names no stream and no error (RFC 9113 sections 6.5 and 6.8).
+        () if said.starts_with(b"PRI") => b"\0\0\0\x04\0\0\0\0\0\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\0",
         () if contains(&said, b"\r\nUpgrade: foo\r\n") => {
             b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\n"
         }
@@ -162,7 +162,7 @@ fn hear(stream: &mut impl Read, at: &str, log: &Log) -> Vec<u8> {
             Ok(length @ 1..) => said.extend_from_slice(&buffer[..length]),
             Ok(0) | Err(_) => break,
         }
-        if said.first() == Some(&1) && said.ends_with(b"\n") {
+        if said.first() == Some(&1) && said.ends_with(b"\n") || said.starts_with(b"PRI") {
             break;
         }
     }

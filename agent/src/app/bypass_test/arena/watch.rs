@@ -14,6 +14,9 @@ use crate::bypass::raw;
 /// Bytes of a frame that are kept: attempts are small.
 const SNAP: usize = 2048;
 
+/// What the arena itself sends begins so.
+const MARK: &str = "agent-mark-";
+
 /// The frames that have arrived.
 pub(crate) struct Watch {
     seen: Arc<(Mutex<Vec<Vec<u8>>>, Condvar)>,
@@ -51,9 +54,15 @@ impl Watch {
         self.seen.0.lock().unwrap_or_else(PoisonError::into_inner).iter().filter(is_meant).count()
     }
 
+    /// How many frames bear none of our marks.
+    pub(crate) fn others(&self) -> usize {
+        let frames = self.seen.0.lock().unwrap_or_else(PoisonError::into_inner);
+        frames.iter().filter(|frame| !contains(frame, MARK.as_bytes())).count()
+    }
+
     /// Text that no frame has borne yet.
     pub(super) fn next_mark(&self) -> String {
-        format!("mark-{}-{}.", std::process::id(), self.marks.fetch_add(1, Ordering::Relaxed))
+        format!("{MARK}{}-{}.", std::process::id(), self.marks.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Waits until a frame bears the text, and forgets those before it that bear no token of an attempt.

@@ -7,26 +7,54 @@ use super::name::Name;
 use super::{HEADER, Malformed, UDP_SIZE, UDP_SIZE_WITHOUT_EDNS, svcb, u16_at};
 
 const TRUNCATED: u16 = 0x0200;
+const RECURSION_DESIRED: u16 = 0x0100;
 const AUTHENTIC: u16 = 0x0020;
 
 impl Message<'_> {
-    /// The same query under another number, for a resolver; asks for no larger UDP payload than we take.
-    #[must_use]
-    pub fn forwarded(&self, id: u16) -> Vec<u8> {
+    /// The same query under another number, for a resolver; asks for no larger UDP payload than we take. Only a permit
+    /// gives it away.
+    pub(in crate::engine) fn forwarded(&self, id: u16) -> Vec<u8> {
         let mut bytes = self.bytes.to_vec();
         put(&mut bytes, 0, id);
         self.cap_udp_size(&mut bytes);
         bytes
     }
 
-    /// The same response under another number, for the client, without what would lead the client around the proxy:
-    /// `ech` and HTTP/3 in SVCB and HTTPS records. A response that this changes is no longer said to be authentic.
+    /// A query under another number that asks the same and has nothing else of this one: of its flags, whether to ask
+    /// further resolvers, and that its sender speaks EDNS, but no options, no records and no choice of letters. Only a
+    /// permit gives it away.
+    pub(in crate::engine) fn forwarded_bare(&self, id: u16) -> Vec<u8> {
+        let mut bytes = vec![0; HEADER];
+        put(&mut bytes, 0, id);
+        put(&mut bytes, 2, self.header(2) & RECURSION_DESIRED);
+        if let Some(question) = self.question() {
+            put(&mut bytes, 4, 1);
+            bytes.extend_from_slice(&question.labels);
+            bytes.push(0);
+            bytes.extend_from_slice(&question.record_type.to_be_bytes());
+            bytes.extend_from_slice(&question.class.to_be_bytes());
+        }
+        if self.options().is_some() {
+            put(&mut bytes, 10, 1);
+            bytes.extend_from_slice(&options(0, &[]));
+        }
+        bytes
+    }
+
+    /// The same response for the client that sent `query`: under its number, and with its question in its letters. It
+    /// lacks what would lead the client around the proxy, `ech` and HTTP/3 in SVCB and HTTPS records; a response that
+    /// this changes is no longer said to be authentic.
     ///
     /// # Errors
     /// Where such a record cannot be read, so that it is not known what it would lead to.
-    pub fn returned(&self, id: u16) -> Result<Vec<u8>, Malformed> {
+    pub fn returned(&self, query: &Message<'_>) -> Result<Vec<u8>, Malformed> {
         let mut bytes = self.bytes.to_vec();
-        put(&mut bytes, 0, id);
+        put(&mut bytes, 0, query.id());
+        if let (Some(ours), Some(theirs)) = (self.question(), query.question())
+            && ours == theirs
+        {
+            bytes[HEADER..ours.end].copy_from_slice(&query.bytes[HEADER..theirs.end]);
+        }
         self.cap_udp_size(&mut bytes);
         let mut edit = Edit::default();
         for record in self.records.iter().filter(|record| record.is_service_binding()) {
@@ -180,6 +208,14 @@ impl Edit {
         }
         Ok(moved)
     }
+}
+
+/// A record of EDNS options (RFC 6891, section 6.1.2): the root's name, OPT, our size, no extended code, version 0,
+/// `flags`, and `data`, which holds fewer than 65,536 bytes.
+pub(super) fn options(flags: u16, data: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(data.len()).unwrap_or(u16::MAX);
+    let [size, flags, length] = [UDP_SIZE, flags, length].map(u16::to_be_bytes);
+    [&[0, 0, 41][..], &size, &[0, 0], &flags, &length, data].concat()
 }
 
 /// Sets the 16 bits at `at`; nothing where there are none.

@@ -19,6 +19,8 @@ pub struct Message<'a> {
 pub struct Question {
     /// Lower-case, without the last dot; `.` for the root.
     pub name: String,
+    /// The same name as a message has it, lower-case: each label behind its length, without the root's.
+    pub labels: Vec<u8>,
     /// The type of record, by number.
     pub record_type: u16,
     /// The class, 1 for the internet.
@@ -90,6 +92,12 @@ impl<'a> Message<'a> {
             return Err(Malformed("more than one set of EDNS options"));
         }
         Ok(Self { bytes, question, records })
+    }
+
+    /// The bytes that it was read from.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes
     }
 
     /// The number that joins a response to its query.
@@ -170,9 +178,12 @@ impl<'a> Message<'a> {
 
 impl Question {
     fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
+        // No pointer is part of it: there is no name before it to point to.
         let Name { text, end, .. } = Name::read(bytes, HEADER)?;
         let (record_type, class) = (u16_at(bytes, end)?, u16_at(bytes, end + 2)?);
-        Ok(Self { name: text, record_type, class, end: end + 4 })
+        // A length is less than any letter.
+        let labels = bytes[HEADER..end - 1].to_ascii_lowercase();
+        Ok(Self { name: text, labels, record_type, class, end: end + 4 })
     }
 }
 

@@ -25,6 +25,7 @@ mod tests;
 
 pub use edit::fit;
 pub use message::{Address, Message, Question, Record, Section};
+pub use name::labels;
 pub use refusal::refusal;
 
 /// Bytes of a header (RFC 1035, section 4.1.1): what a message must have to be answered at all.
@@ -65,10 +66,19 @@ impl Rcode {
     }
 }
 
+/// The class of the internet (RFC 1035, section 3.2.4).
+pub const CLASS_INTERNET: u16 = 1;
+
 /// Record types that this module knows by number.
 pub(crate) mod record_type {
     pub(crate) const A: u16 = 1;
+    pub(crate) const NS: u16 = 2;
+    pub(crate) const CNAME: u16 = 5;
+    pub(crate) const SOA: u16 = 6;
+    pub(crate) const PTR: u16 = 12;
+    pub(crate) const MX: u16 = 15;
     pub(crate) const AAAA: u16 = 28;
+    pub(crate) const SRV: u16 = 33;
     pub(crate) const OPT: u16 = 41;
     pub(crate) const SVCB: u16 = 64;
     pub(crate) const HTTPS: u16 = 65;
@@ -79,15 +89,17 @@ pub(crate) mod record_type {
 /// The name of a record type, or `TYPE` and its number (RFC 3597, section 5).
 #[must_use]
 pub fn record_type_name(number: u16) -> String {
-    const NAMES: [(u16, &str); 24] = [
+    const NAMES: [(u16, &str); 26] = [
         (1, "A"),
         (2, "NS"),
         (5, "CNAME"),
         (6, "SOA"),
+        (10, "NULL"),
         (12, "PTR"),
         (13, "HINFO"),
         (15, "MX"),
         (16, "TXT"),
+        (25, "KEY"),
         (28, "AAAA"),
         (29, "LOC"),
         (33, "SRV"),

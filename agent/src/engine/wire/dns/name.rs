@@ -59,6 +59,16 @@ impl Name {
     }
 }
 
+/// The labels of a name that is written as [`Question::labels`](super::Question::labels) is.
+pub fn labels(mut name: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (length, rest) = name.split_first()?;
+        let (label, rest) = rest.split_at_checked(usize::from(*length))?;
+        name = rest;
+        Some(label)
+    })
+}
+
 fn push(text: &mut String, label: &[u8]) {
     if !text.is_empty() {
         text.push('.');

@@ -53,8 +53,10 @@ fn service(params: &[Vec<u8>]) -> Vec<u8> {
     [&[0, 1, 0][..], &params.concat()].concat()
 }
 
+/// What the client is given whose query `bytes` could be.
 fn returned(bytes: &[u8]) -> Result<Vec<u8>, Malformed> {
-    Message::parse(bytes)?.returned(0x1234)
+    let response = Message::parse(bytes)?;
+    response.returned(&response)
 }
 
 #[test]
@@ -73,7 +75,9 @@ fn a_response_is_read() {
     let message = Message::parse(&bytes).unwrap();
     assert_eq!((message.id(), message.is_response(), message.is_truncated()), (0x1234, true, false));
     assert_eq!(message.rcode().name(), "NXDOMAIN");
-    assert_eq!(message.question().unwrap().name, "name.test");
+    let question = message.question().unwrap();
+    assert_eq!((question.name.as_str(), &question.labels[..]), ("name.test", &b"\x04name\x04test"[..]));
+    assert_eq!(labels(&question.labels).collect::<Vec<_>>(), [b"name", b"test"]);
     assert_eq!(message.udp_size(), Some(4096));
     assert_eq!(message.records()[1].owner, "alias.test");
     let ips: Vec<IpAddr> = message.addresses().iter().map(|address| address.ip).collect();
@@ -229,6 +233,39 @@ fn only_number_and_size_change_where_nothing_must() {
 }
 
 #[test]
+fn a_bare_query_has_the_question_and_nothing_else() {
+    let bare_options = vec![0, 0, 41, 0x04, 0xd0, 0, 0, 0, 0, 0, 0];
+    let plain = message(0x0100, A, [&[], &[], &[]]);
+    let with_edns = message(0x0100, A, [&[], &[], &[bare_options]]);
+    let mut upper = plain.clone();
+    upper[13..16].make_ascii_uppercase();
+    for (what, query, expect) in [
+        ("as it should be", &plain, &plain),
+        ("in other letters", &upper, &plain),
+        ("with all flags", &message(0x07ff, A, [&[], &[], &[]]), &plain),
+        ("with records", &message(0x0100, A, [&[record(QNAME, A, &[9; 4])], &[], &[]]), &plain),
+        ("with an option", &message(0x0100, A, [&[], &[], &[options(4096)]]), &with_edns),
+        ("without recursion", &message(0, MX, [&[], &[], &[]]), &message(0, MX, [&[], &[], &[]])),
+    ] {
+        assert_eq!(Message::parse(query).unwrap().forwarded_bare(0x1234), *expect, "{what}");
+    }
+}
+
+#[test]
+fn a_response_is_in_the_letters_of_its_query() {
+    let response = message(0x8180, A, [&[record(QNAME, A, &[1, 2, 3, 4])], &[], &[]]);
+    let mut query = message(0x0100, A, [&[], &[], &[]]);
+    query[..2].copy_from_slice(&[7, 8]);
+    query[13..15].copy_from_slice(b"NA");
+    let returned = Message::parse(&response).unwrap().returned(&Message::parse(&query).unwrap()).unwrap();
+    assert_eq!((&returned[..2], &returned[12..27]), (&[7, 8][..], &query[12..27]));
+    assert_eq!((&returned[2..12], &returned[27..]), (&response[2..12], &response[27..]));
+    let other = message(0x0100, MX, [&[], &[], &[]]);
+    let returned = Message::parse(&response).unwrap().returned(&Message::parse(&other).unwrap()).unwrap();
+    assert_eq!(returned, response, "another question is left alone");
+}
+
+#[test]
 fn a_response_is_cut_to_fit() {
     let addresses = |count: usize| vec![record(QNAME, A, &[192, 0, 2, 1]); count];
     let big = message(0x8180, A, [&addresses(60), &addresses(2), &[record(QNAME, A, &[0; 4]), options(1232)]]);
@@ -253,13 +290,25 @@ fn a_response_is_cut_to_fit() {
 #[test]
 fn refusals_repeat_what_was_asked() {
     let query = message(0x0110, A, [&[], &[], &[options(4096)]]);
-    let response = refusal(&query, Rcode::SERVFAIL).unwrap();
+    let response = refusal(&query, Rcode::SERVFAIL, None).unwrap();
     let parsed = Message::parse(&response).unwrap();
     assert!(parsed.answers(&Message::parse(&query).unwrap()));
     assert_eq!((parsed.rcode(), parsed.udp_size(), u16_at(&response, 2)), (Rcode::SERVFAIL, Some(1232), Ok(0x8192)));
-    assert_eq!(refusal(&query[..20], Rcode::FORMERR).unwrap(), b"\x12\x34\x81\x91\0\0\0\0\0\0\0\0");
-    assert_eq!(refusal(&query[..HEADER - 1], Rcode::FORMERR), None);
-    assert_eq!(refusal(&message(0x8180, A, [&[], &[], &[]]), Rcode::FORMERR), None, "a response is not answered");
+    assert_eq!(refusal(&query[..20], Rcode::FORMERR, None).unwrap(), b"\x12\x34\x81\x91\0\0\0\0\0\0\0\0");
+    assert_eq!(refusal(&query[..HEADER - 1], Rcode::FORMERR, None), None);
+    let no_query = message(0x8180, A, [&[], &[], &[]]);
+    assert_eq!(refusal(&no_query, Rcode::FORMERR, None), None, "a response is not answered");
+}
+
+#[test]
+fn a_refusal_says_that_it_is_one_to_a_client_with_edns() {
+    for (additional, expect) in [(vec![options(1232)], &b"\0\x0f\0\x06\0\x0frate"[..]), (vec![], b"")] {
+        let query = message(0x0100, A, [&[], &[], &additional]);
+        let plain = refusal(&query, Rcode::REFUSED, None).unwrap();
+        let blocked = refusal(&query, Rcode::REFUSED, Some("rate")).unwrap();
+        Message::parse(&blocked).unwrap();
+        assert_eq!(blocked[plain.len()..], *expect);
+    }
 }
 
 #[test]
@@ -276,11 +325,12 @@ fn no_bytes_make_it_panic() {
         ],
     );
     let exercise = |bytes: &[u8]| {
-        _ = refusal(bytes, Rcode::FORMERR);
+        _ = refusal(bytes, Rcode::REFUSED, Some("rate"));
         _ = fit(bytes.to_vec(), None);
         if let Ok(message) = Message::parse(bytes) {
             _ = (message.addresses(), message.forwarded(1), message.rcode());
-            if let Ok(returned) = message.returned(1) {
+            Message::parse(&message.forwarded_bare(1)).unwrap();
+            if let Ok(returned) = message.returned(&message) {
                 Message::parse(&returned).unwrap();
             }
         }
@@ -298,7 +348,7 @@ fn no_bytes_make_it_panic() {
 
 #[test]
 fn record_types_have_names() {
-    for (number, expect) in [(1, "A"), (65, "HTTPS"), (OPT, "TYPE41"), (65535, "TYPE65535")] {
+    for (number, expect) in [(1, "A"), (10, "NULL"), (65, "HTTPS"), (OPT, "TYPE41"), (65535, "TYPE65535")] {
         assert_eq!(record_type_name(number), expect);
     }
     assert_eq!(Rcode(16).name(), "RCODE16");

@@ -1,0 +1,20 @@
+//! Data in record types that carry bytes at will.
+
+use std::net::SocketAddr;
+
+use crate::bypass::{ENFORCED, Expect, How, Step, Target, Vector, talk};
+
+pub(super) const VECTOR: Vector = Vector {
+    id: "dns-tunnel-types",
+    what: "DNS tunnel: TXT, NULL, KEY, ANY and private record types",
+    levels: ENFORCED,
+    how: How::Inside(attempt),
+    expect: |_| Expect::Worker("dns_refused"),
+};
+
+fn attempt(target: &Target) -> Vec<Step> {
+    let name = format!("{}{}", target.token, target.name);
+    let to = SocketAddr::new(target.gateway.0.into(), 53);
+    let types = [("TXT", 16), ("NULL", 10), ("KEY", 25), ("ANY", 255), ("a private one", 65_400)];
+    types.map(|(what, number)| Step::with(what, talk::dns(to, &name, number))).into()
+}

@@ -1,0 +1,22 @@
+//! Addresses that need no route: link-local ones on the session's device.
+
+use std::net::{Ipv6Addr, SocketAddrV6};
+
+use agent_common::maps::Reason;
+
+use crate::bypass::{ENFORCED, Expect, How, Step, Target, Vector, talk};
+
+pub(super) const VECTOR: Vector = Vector {
+    id: "ipv6-link-local",
+    what: "TCP to IPv6 link-local addresses on the session's device",
+    levels: ENFORCED,
+    how: How::Inside(attempt),
+    expect: |_| Expect::Kernel(Reason::Network),
+};
+
+fn attempt(target: &Target) -> Vec<Step> {
+    let device = nix::net::if_::if_nametoindex(target.device.as_str()).unwrap_or(0);
+    let addresses = ["fe80::1", "fe80::a9:e7ff:fe00:1"].map(|ip| ip.parse().unwrap_or(Ipv6Addr::UNSPECIFIED));
+    let targets = addresses.map(|ip| SocketAddrV6::new(ip, 80, 0, device));
+    targets.map(|to| Step::with(to.to_string(), talk::http(target, to.into(), "gateway"))).into()
+}
