@@ -7,10 +7,12 @@ use super::{Target, talk};
 
 const HEADERS: u8 = 1;
 const SETTINGS: u8 = 4;
+/// What ends an answer: `HEADERS`, `RST_STREAM`, `GOAWAY`.
+const LAST: [u8; 3] = [HEADERS, 3, 7];
 /// `END_STREAM` and `END_HEADERS`.
 const WHOLE: u8 = 5;
 
-/// Says a request with these fields to the target over TLS, and gives the type of the first frame of the answer.
+/// Says a request with these fields to the target over TLS, and gives the types of the frames of the answer.
 ///
 /// # Errors
 /// The kernel's, or what TLS has against it.
@@ -28,17 +30,14 @@ pub fn exchange(stream: &mut (impl Read + Write), fields: &[(&str, &str)]) -> io
     stream.write_all(&[&preface[..], &frame(SETTINGS, 0, 0, &[]), &frame(HEADERS, WHOLE, 1, &block)].concat())?;
     stream.flush()?;
     let mut kinds = Vec::new();
-    loop {
+    while !kinds.iter().any(|kind| LAST.contains(kind)) {
         let mut head = [0; 9];
-        match stream.read_exact(&mut head) {
-            Ok(()) => {}
-            Err(_) if !kinds.is_empty() => return Ok(format!("frames of types {kinds:?}")),
-            Err(error) => return Err(error),
-        }
+        stream.read_exact(&mut head)?;
         let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
         stream.read_exact(&mut vec![0; length])?;
         kinds.push(head[3]);
     }
+    Ok(format!("frames of types {kinds:?}"))
 }
 
 fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {

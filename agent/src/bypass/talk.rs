@@ -2,7 +2,7 @@
 //! the target's token.
 
 use std::io::{self, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use rustls::{
 };
 
 use super::Target;
+use crate::engine::wire::dns::Message;
 
 /// How long a server may take.
 pub const PATIENCE: Duration = Duration::from_millis(1500);
@@ -165,12 +166,14 @@ fn shake_hands(to: SocketAddr, name: &str, config: ClientConfig) -> io::Result<T
     Ok(stream)
 }
 
-/// The first address of a name, as the C library finds it.
+/// The first address that the session's resolver gives for a name.
 ///
 /// # Errors
-/// If it has none.
-pub fn resolve(name: &str, port: u16) -> io::Result<SocketAddr> {
-    (name, port).to_socket_addrs()?.next().ok_or_else(|| io::ErrorKind::NotFound.into())
+/// The kernel's, or that there is none.
+pub fn resolve(target: &Target, name: &str) -> io::Result<IpAddr> {
+    let response = ask(SocketAddr::new(target.gateway.0.into(), 53), name, 1)?;
+    let message = Message::parse(&response).map_err(io::Error::other)?;
+    message.addresses().first().map(|found| found.ip).ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
 /// Asks the DNS server at `to` for a name and type over UDP; gives the response code and the number of answers.
@@ -178,14 +181,19 @@ pub fn resolve(name: &str, port: u16) -> io::Result<SocketAddr> {
 /// # Errors
 /// The kernel's.
 pub fn dns(to: SocketAddr, name: &str, record_type: u16) -> io::Result<String> {
+    answer(&ask(to, name, record_type)?)
+}
+
+fn ask(to: SocketAddr, name: &str, record_type: u16) -> io::Result<Vec<u8>> {
     let from: IpAddr = if to.is_ipv4() { [0, 0, 0, 0].into() } else { [0_u16; 8].into() };
     let socket = UdpSocket::bind((from, 0))?;
     socket.connect(to)?;
     socket.send(&query(name, record_type))?;
     socket.set_read_timeout(Some(PATIENCE))?;
-    let mut response = [0; 4096];
+    let mut response = vec![0; 4096];
     let length = socket.recv(&mut response)?;
-    answer(&response[..length])
+    response.truncate(length);
+    Ok(response)
 }
 
 /// The same over TCP (RFC 7766).

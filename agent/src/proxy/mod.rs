@@ -85,7 +85,9 @@ pub trait Destinations: Send + Sync {
     /// Why `ip` is never dialled, or `None` if it may be.
     fn forbidden(&self, ip: IpAddr) -> Option<&'static str> {
         let ip = ip.to_canonical();
-        destination::forbidden(ip).or_else(|| self.is_host_local(ip).then_some("host-local"))
+        let embedded = if let IpAddr::V6(v6) = ip { destination::embedded(v6) } else { None };
+        let is_local = self.is_host_local(ip) || embedded.is_some_and(|v4| self.is_host_local(v4.into()));
+        destination::forbidden(ip).or_else(|| is_local.then_some("host-local"))
     }
 
     /// The address dialled for an original destination.

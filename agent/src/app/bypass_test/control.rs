@@ -18,12 +18,13 @@ pub(super) fn without_session(arena: &Arena, vectors: &[&Vector]) -> anyhow::Res
             continue;
         }
         arena.watch.clear();
+        let heard = arena.host_heard.len();
         let target = target(arena, None, Level::NetAdmin, number);
         let mut command = agent(&[crate::cli::ATTEMPT, vector.id, &serde_json::to_string(&target)?]);
         command.stdin(Stdio::null()).stderr(Stdio::null());
         let output = arena.on_host(move || command.output().context("cannot make the attempt"))?;
         arena.settle()?;
-        let frames = arena.watch.others();
+        let frames = arena.watch.others() + arena.host_heard.since(heard).len();
         let steps = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         rows.push(Row {
             vector: vector.id,

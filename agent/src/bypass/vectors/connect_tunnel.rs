@@ -7,7 +7,7 @@ pub(super) const VECTOR: Vector = Vector {
     what: "CONNECT over HTTP/1.1, plain and inside TLS, and over HTTP/2, extended CONNECT included",
     levels: ENFORCED,
     how: How::Inside(attempt),
-    expect: |_| Expect::Worker("exchange_refused"),
+    expect: |_| Expect::Any(&[Expect::Worker("exchange_refused"), Expect::Worker("message_refused")]),
 };
 
 fn attempt(target: &Target) -> Vec<Step> {

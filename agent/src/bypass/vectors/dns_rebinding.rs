@@ -19,7 +19,7 @@ fn attempt(target: &Target) -> Vec<Step> {
     let addresses = [target.host, [127, 0, 0, 1].into(), [0, 0, 0, 0].into()];
     let step = |address: std::net::Ipv4Addr| {
         let name = format!("a-{}.{}", address.to_string().replace('.', "-"), target.name);
-        let dialled = talk::resolve(&name, 80).and_then(|to| talk::http(target, to, &name));
+        let dialled = talk::resolve(target, &name).and_then(|ip| talk::http(target, (ip, 80).into(), &name));
         Step::with(format!("{name}, {address}:80"), dialled)
     };
     addresses.map(step).into()

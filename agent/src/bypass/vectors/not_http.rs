@@ -9,7 +9,7 @@ pub(super) const VECTOR: Vector = Vector {
     what: "bytes of no known protocol on ports 80 and 443, plain and inside TLS; SSH",
     levels: ENFORCED,
     how: How::Inside(attempt),
-    expect: |_| Expect::Worker("relay_refused"),
+    expect: |_| Expect::Any(&[Expect::Worker("relay_refused"), Expect::Worker("message_refused")]),
 };
 
 fn attempt(target: &Target) -> Vec<Step> {

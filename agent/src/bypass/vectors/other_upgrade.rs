@@ -9,7 +9,7 @@ pub(super) const VECTOR: Vector = Vector {
     what: "bytes after an upgrade to an unknown protocol that the server agrees to",
     levels: ENFORCED,
     how: How::Inside(attempt),
-    expect: |_| Expect::Worker("relay_refused"),
+    expect: |_| Expect::Worker("message_refused"),
 };
 
 fn attempt(target: &Target) -> Vec<Step> {

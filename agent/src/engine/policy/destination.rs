@@ -27,7 +27,8 @@ pub const REFUSED_V6: &[(Ipv6Addr, u8)] = &[
 ];
 
 /// Why `ip` is never dialled, or `None` if it may be. An IPv6 address that embeds an IPv4 one is as forbidden as that:
-/// mapped (RFC 4291 section 2.5.5), 6to4 (RFC 3056), NAT64 (RFC 6052).
+/// mapped (RFC 4291 section 2.5.5), translated (RFC 2765 section 2.1), 6to4 (RFC 3056), NAT64 (RFC 6052, and RFC 8215 as
+/// far as the address is at the end).
 #[must_use]
 pub fn forbidden(ip: IpAddr) -> Option<&'static str> {
     match ip {
@@ -60,11 +61,14 @@ fn forbidden6(ip: Ipv6Addr) -> Option<&'static str> {
     }
 }
 
-fn embedded(ip: Ipv6Addr) -> Option<Ipv4Addr> {
+/// The IPv4 address that an IPv6 one embeds, in one of the forms that [`forbidden`] names.
+#[must_use]
+pub fn embedded(ip: Ipv6Addr) -> Option<Ipv4Addr> {
     let word = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
     match ip.segments() {
         [0, 0, 0, 0, 0, 0xffff | 0, high, low] => Some(word(high, low)),
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(word(high, low)),
+        [0, 0, 0, 0, 0xffff, 0, high, low] => Some(word(high, low)),
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x64, 0xff9b, 1, _, _, _, high, low] => Some(word(high, low)),
         [0x2002, high, low, ..] => Some(word(high, low)),
         _ => None,
     }
@@ -115,6 +119,11 @@ mod tests {
             ("64:ff9b::127.0.0.1", Some("loopback")),
             ("64:ff9b::169.254.169.254", Some("metadata")),
             ("64:ff9b::192.0.2.1", None),
+            ("64:ff9b:1::127.0.0.1", Some("loopback")),
+            ("64:ff9b:1:2:3:4:a9fe:a9fe", Some("metadata")),
+            ("64:ff9b:1::192.0.2.1", None),
+            ("::ffff:0:127.0.0.1", Some("loopback")),
+            ("::ffff:0:192.0.2.1", None),
             ("2002:7f00:1::", Some("loopback")),
             ("2002:a9fe:a9fe::1", Some("metadata")),
             ("2002:c000:201::", None),

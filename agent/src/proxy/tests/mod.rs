@@ -1,6 +1,7 @@
 //! The proxy between real clients and origins, all on loopback. What the kernel would know is faked: every connection
 //! has a flow to the address it came in on, which is dialled at the origin's.
 
+mod destinations;
 mod handshakes;
 mod hellos;
 mod http;

@@ -85,9 +85,9 @@ pub(super) fn serve(port: u16, log: &Arc<Log>, tls: &Arc<ServerConfig>) -> anyho
         // A TLS record of a handshake begins so (RFC 8446 section 5.1).
         if stream.peek(&mut first).is_ok_and(|length| length == 1) && first == [0x16] {
             let Ok(connection) = ServerConnection::new(Arc::clone(&tls)) else { return };
-            answer(StreamOwned::new(connection, stream), at, log);
+            answer(StreamOwned::new(connection, stream), &at, log);
         } else {
-            answer(stream, at, log);
+            answer(stream, &at, log);
         }
     })
 }
@@ -96,7 +96,7 @@ pub(super) fn serve(port: u16, log: &Arc<Log>, tls: &Arc<ServerConfig>) -> anyho
 pub(super) fn listen(port: u16, log: &Arc<Log>) -> anyhow::Result<()> {
     accept(port, log, |stream, at, log| {
         log.note(at.clone(), Vec::new());
-        answer(stream, at, log);
+        answer(stream, &at, log);
     })
 }
 
@@ -136,11 +136,12 @@ fn accept(
 }
 
 /// Notes all that comes until the end of a head or a line, and answers as to HTTP; once more after an upgrade, to which
-/// it agrees.
-fn answer(mut stream: impl Read + Write, at: String, log: &Log) {
-    let said = hear(&mut stream, &at, log);
+/// it agrees, and in HTTP/2.
+fn answer(mut stream: impl Read + Write, at: &str, log: &Log) {
+    let said = hear(&mut stream, at, log);
     let answer: &[u8] = match () {
-        () if said.starts_with(b"PRI") => b"\0\0\0\x04\0\0\0\0\0",
+        // SETTINGS, and GOAWAY that names no stream and no error (RFC 9113 sections 6.5 and 6.8).
+        () if said.starts_with(b"PRI") => b"\0\0\0\x04\0\0\0\0\0\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\0",
         () if contains(&said, b"\r\nUpgrade: foo\r\n") => {
             b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\n"
         }
@@ -149,7 +150,7 @@ fn answer(mut stream: impl Read + Write, at: String, log: &Log) {
     if stream.write_all(answer).and_then(|()| stream.flush()).is_err() {
         tracing::debug!("a client of the canary is gone");
     } else if !answer.starts_with(b"HTTP/1.1 200") {
-        hear(&mut stream, &at, log);
+        hear(&mut stream, at, log);
     }
 }
 
@@ -161,7 +162,7 @@ fn hear(stream: &mut impl Read, at: &str, log: &Log) -> Vec<u8> {
             Ok(length @ 1..) => said.extend_from_slice(&buffer[..length]),
             Ok(0) | Err(_) => break,
         }
-        if said.first() == Some(&1) && said.ends_with(b"\n") {
+        if said.first() == Some(&1) && said.ends_with(b"\n") || said.starts_with(b"PRI") {
             break;
         }
     }

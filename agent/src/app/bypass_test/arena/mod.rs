@@ -26,7 +26,7 @@ use crate::sandbox::{link, netns, sysctl};
 /// The outside's DNS server.
 pub(super) const RESOLVER: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 53);
 /// An address of the host that no session has.
-pub(super) const HOST: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
+pub(super) const HOST: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
 /// What the outside's names end in.
 pub(super) const DOMAIN: &str = "canary.test";
 /// A program that shows what it can read of itself.
