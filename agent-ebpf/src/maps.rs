@@ -308,10 +308,12 @@ pub(crate) fn blocked(key: &BlockedKey, headers: &Headers, size: Size, report_in
         (*entry).reported_ns = now;
         let packets = (*entry).packets;
         let folded = packets.saturating_sub((*entry).reported).saturating_sub(size.packets);
-        (*entry).reported = packets;
         let totals = Totals { ns: now, bytes_out: (*entry).bytes, bytes_in: 0, packets_out: packets, packets_in: 0 };
         let refused = Refused { folded, sender: &raw const (*entry).sender };
-        send(&headers.key, headers.ether_type, EventKind::Blocked, key.reason, &totals, Some(refused));
+        // What the full buffer lost, the next event tells of, or whoever reads the map in the end.
+        if send(&headers.key, headers.ether_type, EventKind::Blocked, key.reason, &totals, Some(refused)) {
+            (*entry).reported = packets;
+        }
     }
     true
 }
@@ -325,14 +327,22 @@ struct Refused {
 /// Sends an event; one that the full buffer loses is counted.
 #[inline(always)]
 pub(crate) fn emit(key: &FlowKey, ether_type: u16, kind: EventKind, detail: u8, totals: &Totals) {
-    send(key, ether_type, kind, detail, totals, None);
+    let _counted: bool = send(key, ether_type, kind, detail, totals, None);
 }
 
+/// True if there was room for it.
 #[inline(always)]
-fn send(key: &FlowKey, ether_type: u16, kind: EventKind, detail: u8, totals: &Totals, refused: Option<Refused>) {
+fn send(
+    key: &FlowKey,
+    ether_type: u16,
+    kind: EventKind,
+    detail: u8,
+    totals: &Totals,
+    refused: Option<Refused>,
+) -> bool {
     let Some(mut entry) = EVENTS.reserve::<Event>(0) else {
         count(Counter::EventsLost, Size { packets: 1, bytes: 0 });
-        return;
+        return false;
     };
     let event = entry.as_mut_ptr();
     // Written field by field: a whole event on the program's 512 bytes of stack would be too much.
@@ -349,6 +359,7 @@ fn send(key: &FlowKey, ether_type: u16, kind: EventKind, detail: u8, totals: &To
         (*event).detail = detail;
     }
     entry.submit(0);
+    true
 }
 
 /// Gives the connection or datagram being looked up to a listener; false if there is none.

@@ -24,6 +24,23 @@ pub fn children(pid: Pid) -> Vec<Pid> {
     pids.iter().map(|pid| Pid::from_raw(pid.parse().unwrap())).collect()
 }
 
+/// The living processes of a terminal session, which is called by its first process (setsid(2)). Daemons leave it.
+///
+/// # Panics
+/// If `/proc` cannot be read.
+#[must_use]
+pub fn of_terminal_session(leader: Pid) -> Vec<Pid> {
+    let pids =
+        std::fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let is_member = |pid: &i32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // After the program's name, which may contain anything: state, parent, group, session.
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+        fields.first() != Some(&"Z") && fields.get(3) == Some(&leader.to_string().as_str())
+    };
+    pids.filter(is_member).map(Pid::from_raw).collect()
+}
+
 /// The value of a field in `/proc/PID/status`.
 ///
 /// # Panics

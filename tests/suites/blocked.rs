@@ -75,6 +75,38 @@ fn what_a_command_may_not_do_is_refused_at_once_and_reported() {
 }
 
 #[test]
+fn a_session_that_refuses_in_silence_answers_nothing_and_counts_all_the_same() {
+    let lab = Lab::bare();
+    let settings = lab.scratch.write("agent.toml", "refuse = \"drop\"\n");
+    let session = lab.agent().enforce().args(&["--config", &settings]).up();
+    nothing_arrives(&lab, || {
+        for (kind, address, port, reason) in
+            [("udp", TARGET4, 9999, "udp"), ("tcp", TARGET4, 22, "port"), ("tcp", "10.200.1.1", 80, "gateway")]
+        {
+            let (program, port_text) = (tools::program("attempts.py"), port.to_string());
+            let output = session.exec(&[PYTHON, &program, kind, address, &port_text, "0.5"]);
+            assert_eq!(output.ok(), "ETIMEDOUT\n", "{kind} {address} {port}");
+            assert!(refused(&session.stats(), reason, address, port) > 0, "{reason}: {:#}", session.stats());
+        }
+    });
+    session.down();
+}
+
+#[test]
+fn a_refused_attempt_names_its_process_and_what_was_folded() {
+    let lab = Lab::bare();
+    let agent = lab.agent().enforce();
+    let script = "import socket; s = socket.socket(2, 2); [s.sendto(b'x', ('192.0.2.150', 9999)) for _ in range(5)]";
+    agent.run(&[PYTHON, "-c", script]).ok();
+    let events: Vec<Value> =
+        agent.log().lines().filter_map(|line| serde_json::from_str(&line[line.find('{')?..]).ok()).collect();
+    let blocked: Vec<&Value> = events.iter().filter(|event| event["event"] == "attempt_blocked").collect();
+    assert!(blocked.iter().all(|event| event["process"]["comm"] == "python3"), "{blocked:#?}");
+    let told: u64 = blocked.iter().map(|event| 1 + event["folded"].as_u64().unwrap()).sum();
+    assert_eq!((told, blocked.last().unwrap()["packets"].as_u64()), (5, Some(5)), "{blocked:#?}");
+}
+
+#[test]
 fn a_command_cannot_open_raw_or_packet_sockets() {
     let lab = Lab::bare();
     let session = lab.agent().up();

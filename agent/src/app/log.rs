@@ -4,7 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tracing::Level;
 use tracing_subscriber::Layer as _;
@@ -27,18 +28,31 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).mode(0o600).open(path)
 }
 
-/// Sends this process's messages to `file`; of what libraries say, only what is wrong.
-pub(super) fn init(file: File) {
+/// Sends this process's messages to `file`; of what libraries say, only what is wrong. Gives what becomes of them.
+pub(super) fn init(file: File) -> Lost {
+    let lost = Lost::default();
     let level = if cfg!(debug_assertions) { Level::DEBUG } else { Level::INFO };
     let targets = Targets::new().with_target("agent", level).with_default(Level::WARN);
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(false)
         .with_target(false)
-        .with_writer(Mutex::new(Capped { file, unseen: UNSEEN }))
+        .with_writer(Mutex::new(Capped { file, unseen: UNSEEN, missing: Missing::default(), lost: lost.clone() }))
         .with_filter(targets);
     // A second call, in a test of several parts of this module, keeps the first.
     if tracing_subscriber::registry().with(lines).try_init().is_err() {
         tracing::debug!("the log was open already");
+    }
+    lost
+}
+
+/// How many lines of this process could not be written to the log, as on a disk that is full.
+#[derive(Clone, Default)]
+pub(super) struct Lost(Arc<AtomicU64>);
+
+impl Lost {
+    /// So far.
+    pub(super) fn lines(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -55,24 +69,116 @@ impl Sink for EventLog {
 }
 
 /// A file that starts over when it is full. Opened for appending, it is shared by processes without mixing lines.
-struct Capped {
-    file: File,
+struct Capped<F = File> {
+    file: F,
     unseen: usize,
+    missing: Missing,
+    lost: Lost,
 }
 
-impl Write for Capped {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+/// What the next line that can be written has to tell of first.
+#[derive(Default)]
+struct Missing {
+    lines: u64,
+    /// Whether the file ends within a line.
+    is_cut: bool,
+}
+
+impl Missing {
+    /// `line`, and before it what is missing.
+    fn before(&self, line: &[u8]) -> Vec<u8> {
+        let end = if self.is_cut { "\n" } else { "" };
+        let notice = if self.lines > 0 {
+            format!("{end}{} lines could not be written here\n", self.lines)
+        } else {
+            String::new()
+        };
+        [notice.as_bytes(), line].concat()
+    }
+}
+
+impl Capped {
+    fn start_over_if_full(&mut self, more: usize) -> io::Result<()> {
         if self.unseen >= UNSEEN {
             self.unseen = 0;
             if self.file.metadata()?.len() > MAX_BYTES {
                 self.file.set_len(0)?;
             }
         }
-        self.unseen += bytes.len();
-        self.file.write(bytes)
+        self.unseen += more;
+        Ok(())
+    }
+}
+
+impl<F: Write> Capped<F> {
+    /// Writes a whole line or counts it as lost: nobody is helped by a program that fails because its log does.
+    fn append(&mut self, line: &[u8]) {
+        let bytes = self.missing.before(line);
+        match self.file.write(&bytes) {
+            Ok(written) if written == bytes.len() => self.missing = Missing::default(),
+            result => {
+                self.missing.lines += 1;
+                self.missing.is_cut |= result.is_ok_and(|written| written > 0);
+                self.lost.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+impl Write for Capped {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.start_over_if_full(line.len())?;
+        self.append(line);
+        Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+
+    use super::{Capped, Lost, Missing};
+
+    /// A disk with room for so many bytes.
+    struct Disk {
+        room: usize,
+        written: Vec<u8>,
+    }
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let fits = bytes.len().min(self.room);
+            self.room -= fits;
+            self.written.extend(&bytes[..fits]);
+            if fits == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(fits) }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_that_do_not_fit_are_counted_and_told_of_when_there_is_room_again() {
+        for (room, expect) in [
+            (8, "one\ntwo\n3 lines could not be written here\nsix\n"),
+            (10, "one\ntwo\nth\n3 lines could not be written here\nsix\n"),
+            (1000, "one\ntwo\nthree\nfour\nfive\nsix\n"),
+        ] {
+            let file = Disk { room, written: Vec::new() };
+            let mut log = Capped { file, unseen: 0, missing: Missing::default(), lost: Lost::default() };
+            for line in ["one\n", "two\n", "three\n", "four\n", "five\n"] {
+                log.append(line.as_bytes());
+            }
+            let is_full = log.file.room == 0;
+            assert_eq!(log.lost.lines(), if is_full { 3 } else { 0 }, "{room}");
+            log.file.room = 1000;
+            log.append(b"six\n");
+            assert_eq!(String::from_utf8_lossy(&log.file.written), expect, "{room}");
+        }
     }
 }

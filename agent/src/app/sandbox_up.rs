@@ -13,6 +13,7 @@ use rtnetlink::Handle;
 
 use crate::ebpf::dataplane::{Attachment, Dataplane, Network};
 use crate::engine::policy::{Policy, READ_PORTS, Refuse, destination};
+use crate::sandbox::failpoint::{Failpoint, Step};
 use crate::sandbox::sockets::{self, Sockets};
 use crate::sandbox::{link, netns, sysctl, user_namespace};
 
@@ -40,6 +41,8 @@ pub(super) struct Plan {
     pub(super) layout: JoinHandle<Layout>,
     /// The process that makes a client namespace for commands that may administer it.
     pub(super) owner: Option<Command>,
+    /// Where the supervisor is to die, for tests.
+    pub(super) failpoint: Failpoint,
 }
 
 /// Makes the two namespaces and all that is in them.
@@ -49,9 +52,15 @@ pub(super) struct Plan {
 pub(super) fn bring_up(plan: Plan) -> anyhow::Result<Sandbox> {
     let begun = Instant::now();
     // Loading needs no namespace and takes as long as all the rest.
-    let loading = std::thread::spawn(move || load(plan.policy, &plan.cgroup, plan.layout));
+    let failpoint = plan.failpoint.clone();
+    let loading = std::thread::spawn(move || {
+        let dataplane = load(plan.policy, &plan.cgroup, plan.layout);
+        failpoint.pass(Step::Made);
+        dataplane
+    });
     let attachment = plan.attachment.unwrap_or_else(offered);
-    let building = std::thread::spawn(move || build(&plan.netns, plan.owner, attachment, || join(loading)));
+    let building =
+        std::thread::spawn(move || build(&plan.netns, plan.owner, attachment, &plan.failpoint, || join(loading)));
     let sandbox = join(building)?;
     tracing::info!(micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX), "the sandbox is up");
     Ok(sandbox)
@@ -96,6 +105,7 @@ fn build(
     path: &Path,
     owner: Option<Command>,
     attachment: Attachment,
+    failpoint: &Failpoint,
     dataplane: impl FnOnce() -> anyhow::Result<Dataplane>,
 ) -> anyhow::Result<Sandbox> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start netlink")?;
@@ -108,7 +118,9 @@ fn build(
         }
         None => netns::unshare_here()?,
     };
+    failpoint.pass(Step::Made);
     netns::publish(path)?;
+    failpoint.pass(Step::Made);
     sysctl::client()?;
     let client_links = netlink()?;
     let gateway = netns::unshare_here()?;
@@ -116,17 +128,21 @@ fn build(
     let gateway_links = netlink()?;
     let sockets = runtime.block_on(async {
         link::create(&gateway_links, &client).await?;
+        failpoint.pass(Step::Made);
         link::set_up_gateway(&gateway_links).await?;
         sockets::create()
     })?;
+    failpoint.pass(Step::Made);
     let mut dataplane = dataplane()?;
     dataplane.set_listeners(&sockets.0)?;
     dataplane.attach(link::GATEWAY_LINK, &gateway, attachment)?;
+    failpoint.pass(Step::Made);
     // Only now can a packet pass.
     runtime.block_on(async {
         link::up_gateway(&gateway_links).await?;
         link::set_up_client(&client_links).await
     })?;
+    failpoint.pass(Step::Made);
     Ok(Sandbox { dataplane, sockets, _gateway: gateway })
 }
 

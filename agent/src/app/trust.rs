@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 
 use anyhow::Context as _;
 
+use crate::sandbox::failpoint::Step;
 use crate::sandbox::journal::Record;
 use crate::sandbox::session::{Mount, Session, User};
 use crate::sandbox::trust::{self, Trust, nss};
@@ -20,7 +21,9 @@ pub(super) fn prepare(session: &mut Session, ca_pem: &str, user: &User) -> anyho
     let directory = session.directory.join("trust");
     session.journal.record(&Record::Tmpfs { path: directory.clone() })?;
     tmpfs::create(&directory)?;
+    session.failpoint.pass(Step::Made);
     let mut trust = trust::prepare(&directory, ca_pem)?;
+    session.failpoint.pass(Step::Made);
     let databases = NssDatabases::start(session, &directory, &trust.ca, user)?;
     trust.mounts.extend(resolver::prepare(&session.directory)?);
     Ok((trust, databases))
@@ -69,5 +72,6 @@ pub(super) fn prepare_ip_netns(session: &mut Session, trust: &Trust) -> anyhow::
     fs::create_dir_all(&directory).with_context(|| format!("cannot create `{}`", directory.display()))?;
     resolver::copy(&session.directory, &directory)?;
     trust::for_ip_netns(&directory, trust)?;
+    session.failpoint.pass(Step::Made);
     Ok(())
 }

@@ -38,7 +38,8 @@ const RESERVED_FILES: u64 = 1200;
 /// If it cannot start; the supervisor then starts another.
 pub fn main() -> anyhow::Result<()> {
     SigSet::empty().thread_set_mask().context("cannot unblock signals")?;
-    log::init(descriptor(&std::io::stderr())?.into());
+    // What it loses, its next line tells of; the supervisor's does at the end.
+    let _lost = log::init(descriptor(&std::io::stderr())?.into());
     let socket = UnixStream::from(descriptor(&std::io::stdin())?);
     let max_connections = raise_file_limit()?;
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).clamp(1, MAX_THREADS);

@@ -41,7 +41,7 @@ pub fn invoker(requested: Option<&str>) -> Result<(User, Environment), Error> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "config is where the environment is read")]
-fn variable(name: &str) -> Option<String> {
+pub(super) fn variable(name: &str) -> Option<String> {
     env::var(name).ok()
 }
 

@@ -17,6 +17,7 @@ use crate::ebpf::dataplane::Attachment;
 use crate::engine::policy::{Mode, Policy};
 use crate::proxy::{Ca, ClientCertificate};
 use crate::sandbox::allowances::{Allowance, Allowances};
+use crate::sandbox::failpoint::Failpoint;
 use crate::sandbox::name::Name;
 use crate::sandbox::session::User;
 
@@ -50,6 +51,8 @@ pub struct Run {
     pub allowances: Allowances,
     /// Those among them that were asked for, and of which the user is to be warned.
     pub warnings: Vec<Allowance>,
+    /// Where the supervisor is to die, for tests.
+    pub failpoint: Failpoint,
 }
 
 /// How many descriptors bringing a session up takes at most, with some to spare.
@@ -176,6 +179,7 @@ pub fn run(input: RunInput) -> Result<Run, Error> {
         attachment,
         allowances: allowances(policy.mode).and(&asked),
         warnings: asked,
+        failpoint: failpoint(),
     })
 }
 
@@ -212,6 +216,12 @@ fn require_descriptors() -> Result<(), Error> {
 pub fn program_exists(program: &OsStr) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
+}
+
+/// Where the environment wants the supervisor to die. Builds for release do not ask it.
+fn failpoint() -> Failpoint {
+    let asked = if cfg!(debug_assertions) { invoker::variable("AGENT_FAILPOINT") } else { None };
+    asked.and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
 /// The variables that send programs to a proxy of their own, as far as they are set.

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, watch};
@@ -13,6 +13,8 @@ use super::connection::Accepted;
 
 /// How long accepting pauses when descriptors or memory are short.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How long nothing more is said of connections that wait.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// Accepts from `listener` until `drain` is true, then waits until the connections have ended.
 pub(crate) async fn serve(proxy: Arc<Proxy>, listener: TcpListener, mut drain: watch::Receiver<bool>) {
@@ -30,11 +32,23 @@ pub(crate) async fn serve(proxy: Arc<Proxy>, listener: TcpListener, mut drain: w
 }
 
 async fn accept(proxy: &Arc<Proxy>, listener: &TcpListener, drain: &watch::Receiver<bool>) {
-    while let Ok(slot) = Arc::clone(&proxy.slots).acquire_owned().await {
+    let mut said = None;
+    loop {
+        say_if_full(proxy, &mut said);
+        let Ok(slot) = Arc::clone(&proxy.slots).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((tcp, child)) => start(proxy, Accepted { tcp, child }, slot, drain),
             Err(error) => rest(&error).await,
         }
+    }
+}
+
+/// Says that the next connection waits, but not again for every one that does.
+fn say_if_full(proxy: &Proxy, said: &mut Option<Instant>) {
+    let is_time = said.is_none_or(|said| said.elapsed() > SILENCE);
+    if is_time && proxy.slots.available_permits() == 0 {
+        tracing::warn!(open = proxy.max_connections, "no more connections can be open: the next ones wait");
+        *said = Some(Instant::now());
     }
 }
 

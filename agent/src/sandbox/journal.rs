@@ -10,6 +10,7 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::mount::{MntFlags, umount2};
 use serde::{Deserialize, Serialize};
 
+use super::failpoint::{Failpoint, Step};
 use super::{Error, cgroup, netns, tmpfs};
 
 /// One thing that has to be removed at the end.
@@ -80,8 +81,12 @@ impl Record {
     /// Does what `remove` does, if no other session needs the same thing.
     fn unless_shared(&self, directory: &Path, remove: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
         let _locked = lock_shared(directory)?;
-        // Said first: of two sessions that end together, one must be the last.
-        Journal::open(directory)?.record(&Self::Released { shared: Box::new(self.clone()) })?;
+        // Said first: of two sessions that end together, one must be the last. If it cannot be said, as on a full disk,
+        // the worst is that the other leaves the thing to us.
+        let released = Self::Released { shared: Box::new(self.clone()) };
+        if let Err(error) = Journal::open(directory).and_then(|mut journal| journal.record(&released)) {
+            tracing::warn!(%error, ?released, "not said");
+        }
         if needed_by_others(directory, self) { Ok(()) } else { remove() }
     }
 }
@@ -90,6 +95,7 @@ impl Record {
 pub struct Journal {
     file: File,
     path: PathBuf,
+    failpoint: Failpoint,
 }
 
 impl Journal {
@@ -101,7 +107,13 @@ impl Journal {
         let path = directory.join("journal");
         let file =
             OpenOptions::new().create(true).append(true).open(&path).map_err(Error::file("open journal", &path))?;
-        Ok(Self { file, path })
+        Ok(Self { file, path, failpoint: Failpoint::default() })
+    }
+
+    /// The same journal, whose writer may be made to die after a record.
+    #[must_use]
+    pub fn with(self, failpoint: Failpoint) -> Self {
+        Self { failpoint, ..self }
     }
 
     /// Writes a record. To be called before the thing is made.
@@ -111,7 +123,9 @@ impl Journal {
     pub fn record(&mut self, record: &Record) -> Result<(), Error> {
         let mut line = serde_json::to_vec(record).map_err(|error| self.failed(error.into()))?;
         line.push(b'\n');
-        self.file.write_all(&line).map_err(|error| self.failed(error))
+        self.file.write_all(&line).map_err(|error| self.failed(error))?;
+        self.failpoint.pass(Step::Record);
+        Ok(())
     }
 
     /// Records a thing that is about to be made if it is missing, or that another session has made: whichever of them
@@ -137,9 +151,14 @@ impl Journal {
 /// Removes everything that a session's journal names, latest first, and the journal. Goes on after a failure and
 /// returns them all.
 #[must_use]
-pub fn undo(directory: &Path) -> Vec<Error> {
+pub fn undo(directory: &Path, failpoint: &Failpoint) -> Vec<Error> {
+    let remove = |record: &Record| {
+        let removed = record.remove(directory);
+        failpoint.pass(Step::Undo);
+        removed.err()
+    };
     match read(directory) {
-        Ok(records) => records.iter().rev().filter_map(|record| record.remove(directory).err()).collect(),
+        Ok(records) => records.iter().rev().filter_map(remove).collect(),
         Err(error) => vec![error],
     }
 }
@@ -207,8 +226,13 @@ fn unmount_if_empty(path: &Path) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
 
-    use super::{Journal, Record, undo};
+    use super::{Error, Failpoint, Journal, Record};
+
+    fn undo(directory: &Path) -> Vec<Error> {
+        super::undo(directory, &Failpoint::default())
+    }
 
     #[test]
     fn undo_removes_what_was_recorded_latest_first_and_forgives_what_is_gone() {

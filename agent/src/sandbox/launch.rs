@@ -9,6 +9,7 @@ use std::process::Command;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::signal::Signal;
+use nix::unistd::getppid;
 
 use super::allowances::Allowance;
 use super::session::{Facts, Mount, User};
@@ -85,7 +86,12 @@ fn enter(session: &Facts, launch: &Launch) -> Result<(), Error> {
         // Capabilities count in the user namespace that a process is in: from here on only over the session's network.
         setns(owner, CloneFlags::CLONE_NEWUSER).map_err(Error::errno("enter the user namespace"))?;
     }
-    privileges::become_command(&launch.user, &session.allowances, launch.parent_death)
+    privileges::become_command(&launch.user, &session.allowances, launch.parent_death)?;
+    // One that had died before the tie was made leaves no signal.
+    if launch.parent_death.is_some() && getppid().as_raw() != session.pid {
+        return Err(Error::NoSession { name: session.name.clone() });
+    }
+    Ok(())
 }
 
 fn bind(bind: &Mount) -> Result<(), Error> {

@@ -5,6 +5,7 @@
 pub mod allowances;
 pub mod cgroup;
 pub mod domain;
+pub mod failpoint;
 pub mod fds;
 pub mod host_sockets;
 pub mod journal;

@@ -11,6 +11,7 @@ use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
 use super::allowances::Allowances;
+use super::failpoint::{Failpoint, Step};
 use super::journal::{self, Journal, Record};
 use super::name::Name;
 use super::{Error, netns};
@@ -120,6 +121,8 @@ pub struct Session {
     pub directory: PathBuf,
     /// Its journal.
     pub journal: Journal,
+    /// Where its holder is to die, for tests.
+    pub failpoint: Failpoint,
     _lock: Flock<File>,
 }
 
@@ -128,7 +131,7 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::Held`], [`Error::ForeignNamespace`], or what failed.
-    pub fn create(name: &Name) -> Result<Self, Error> {
+    pub fn create(name: &Name, failpoint: &Failpoint) -> Result<Self, Error> {
         let directory = directory(name);
         collect(name)?;
         if netns::path(name).exists() {
@@ -136,10 +139,11 @@ impl Session {
         }
         let mut lock = lock(name, &directory)?;
         write_pid(&mut lock, &directory)?;
-        let mut journal = Journal::open(&directory)?;
+        failpoint.pass(Step::Made);
+        let mut journal = Journal::open(&directory)?.with(failpoint.clone());
         journal.record(&Record::EmptyDir { path: RUN.into() })?;
         journal.record(&Record::Tree { path: directory.clone() })?;
-        Ok(Self { name: name.clone(), directory, journal, _lock: lock })
+        Ok(Self { name: name.clone(), directory, journal, failpoint: failpoint.clone(), _lock: lock })
     }
 
     /// Publishes the facts, all at once.
@@ -151,13 +155,15 @@ impl Session {
         let text = serde_json::to_vec_pretty(facts).map_err(|error| Error::file("write", &path)(error.into()))?;
         let draft = self.directory.join("session.json.new");
         fs::write(&draft, text).map_err(Error::file("write", &draft))?;
-        fs::rename(&draft, &path).map_err(Error::file("write", &path))
+        fs::rename(&draft, &path).map_err(Error::file("write", &path))?;
+        self.failpoint.pass(Step::Made);
+        Ok(())
     }
 
     /// Removes everything the session made, and the session.
     #[must_use]
     pub fn remove(self) -> Vec<Error> {
-        journal::undo(&self.directory)
+        journal::undo(&self.directory, &self.failpoint)
     }
 }
 
@@ -171,7 +177,7 @@ pub fn collect(name: &Name) -> Result<(), Error> {
         return Ok(());
     }
     let _lock = lock(name, &directory)?;
-    journal::undo(&directory).into_iter().next().map_or(Ok(()), Err)?;
+    journal::undo(&directory, &Failpoint::default()).into_iter().next().map_or(Ok(()), Err)?;
     // A start that died before its first record.
     match fs::remove_dir_all(&directory) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::file("remove", &directory)(error)),

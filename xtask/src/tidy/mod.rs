@@ -1,6 +1,7 @@
 //! The rules of the source tree that no other tool knows: who may import whom, where unsafe code and the environment
 //! are used, sizes, headers, names, documents. Each rule is a pure function over a [`Tree`].
 
+mod bypass;
 mod docs;
 mod fidelity;
 mod headers;
@@ -17,7 +18,7 @@ use anyhow::{Result, bail};
 use crate::shell::{say, workspace};
 use tree::{Finding, Tree};
 
-const CHECKS: [fn(&Tree) -> Vec<Finding>; 9] = [
+const CHECKS: [fn(&Tree) -> Vec<Finding>; 10] = [
     root::check,
     headers::check,
     sizes::check,
@@ -27,6 +28,7 @@ const CHECKS: [fn(&Tree) -> Vec<Finding>; 9] = [
     docs::index,
     docs::links,
     fidelity::check,
+    bypass::check,
 ];
 
 /// Checks the workspace; prints every finding and fails if there is one.

@@ -163,7 +163,7 @@ fn address(level: Level, number: u16) -> Ipv4Addr {
     let low = u8::try_from(number).unwrap_or(u8::MAX);
     match level {
         Level::User => Ipv4Addr::new(192, 0, 2, low),
-        Level::Root => Ipv4Addr::new(203, 0, 113, low),
+        Level::Root => Ipv4Addr::new(203, 0, 113, low.saturating_add(100)),
         Level::NetAdmin => Ipv4Addr::new(198, 51, 100, low.saturating_add(100)),
         Level::Observe => Ipv4Addr::new(192, 0, 2, 255 - low),
     }

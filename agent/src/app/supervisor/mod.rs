@@ -21,6 +21,7 @@ use crate::ebpf::pins;
 use crate::ebpf::untold::untold;
 use crate::engine::event::Sink as _;
 use crate::sandbox::allowances::Allowance;
+use crate::sandbox::failpoint::{Failpoint, Step};
 use crate::sandbox::journal::Record;
 use crate::sandbox::link::GATEWAY_IFINDEX;
 use crate::sandbox::session::{Facts, Session};
@@ -44,11 +45,11 @@ pub fn run(config: &config::Run) -> anyhow::Result<u8> {
     for allowance in &config.warnings {
         crate::ui::warn(&format!("warning: `{}` opens the session: {}", allowance.option(), allowance.opens()));
     }
-    let mut session = Session::create(&config.name)?;
+    let mut session = Session::create(&config.name, &config.failpoint)?;
     let result = match Running::start(&mut session, config, signals) {
         Ok(mut running) => {
             let result = running.watch(config);
-            running.stop();
+            running.stop(&config.failpoint);
             result
         }
         Err(error) => Err(error),
@@ -78,6 +79,7 @@ struct Running {
     child: Option<Child>,
     flows: FlowTable,
     signals: Signals,
+    lost: log::Lost,
 }
 
 impl Running {
@@ -87,14 +89,16 @@ impl Running {
         let layout = std::thread::spawn(layout);
         let log_path = session.directory.join("log");
         let log = log::open(&log_path).with_context(|| format!("cannot open `{}`", log_path.display()))?;
-        log::init(log.try_clone().context("cannot duplicate the log")?);
+        let lost = log::init(log.try_clone().context("cannot duplicate the log")?);
         let starting = worker::Starting::spawn(&log)?;
+        config.failpoint.pass(Step::Made);
         let cgroup = cgroup::path(&session.name)?;
         let netns = netns::path(&session.name);
         session.journal.record(&Record::EmptyDir { path: netns::RUN_NETNS.into() })?;
         session.journal.record(&Record::Netns { path: netns.clone() })?;
         session.journal.record(&Record::Cgroup { path: cgroup.clone() })?;
         cgroup::create(&cgroup)?;
+        config.failpoint.pass(Step::Made);
         let plan = Plan {
             netns: netns.clone(),
             cgroup: cgroup.clone(),
@@ -102,6 +106,7 @@ impl Running {
             attachment: config.attachment,
             layout,
             owner: config.allowances.has(Allowance::NetAdmin).then(|| this_program(crate::cli::OWNER)),
+            failpoint: config.failpoint.clone(),
         };
         let bringing_up = std::thread::spawn(move || sandbox_up::bring_up(plan));
         let trust = trust::prepare(session, &config.ca.cert_pem, &config.user);
@@ -130,8 +135,9 @@ impl Running {
         };
         session.publish(&facts)?;
         let worker = starting.hand_over(worker::settings(config), &sandbox, log)?;
+        config.failpoint.pass(Step::Made);
         let flows = FlowTable::of(&sandbox.dataplane, GATEWAY_IFINDEX)?;
-        let mut running = Self { facts, sandbox, worker, child: None, flows, signals };
+        let mut running = Self { facts, sandbox, worker, child: None, flows, signals, lost };
         running.begin(session, config, &trust)?;
         Ok(running)
     }
@@ -146,6 +152,7 @@ impl Running {
         }
         let environment = super::exec::environment(&config.environment, &self.facts.variables);
         self.child = Some(Child::spawn(&self.facts, &config.command, &environment)?);
+        config.failpoint.pass(Step::Made);
         // Others may look in while the command runs; it does not wait for them.
         trust::prepare_ip_netns(session, trust)
     }
@@ -190,13 +197,21 @@ impl Running {
     }
 
     /// Ends processes, lets what they sent go out, and closes the session off; the journal does the rest.
-    fn stop(self) {
+    fn stop(self, failpoint: &Failpoint) {
         if !cgroup::processes(&self.facts.cgroup).is_empty() {
             cgroup::end(&self.facts.cgroup, cgroup::GRACE);
         }
+        failpoint.pass(Step::Undo);
         self.worker.drain();
+        failpoint.pass(Step::Undo);
         report_untold(&self.sandbox);
+        // The last line: where it does not fit, neither did others.
+        tracing::info!("the session ends");
+        if self.lost.lines() > 0 {
+            crate::ui::warn(&format!("`{}` is not complete: it could not be written", self.facts.log.display()));
+        }
         drop(self.sandbox);
+        failpoint.pass(Step::Undo);
     }
 }
 
@@ -217,12 +232,14 @@ fn pin(session: &mut Session, sandbox: &Sandbox) -> anyhow::Result<std::path::Pa
         pins::mount_bpffs()?;
     }
     drop(locked);
+    session.failpoint.pass(Step::Made);
     let maps = pins::directory(session.name.as_str());
     if let Some(parent) = maps.parent() {
         session.journal.record(&Record::EmptyDir { path: parent.to_owned() })?;
     }
     session.journal.record(&Record::Tree { path: maps.clone() })?;
     pins::pin(&sandbox.dataplane, &maps)?;
+    session.failpoint.pass(Step::Made);
     Ok(maps)
 }
 

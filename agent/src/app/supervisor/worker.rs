@@ -149,6 +149,7 @@ impl Worker {
             tracing::error!(error = format!("{error:#}"), "a new worker did not take its settings");
             starting.socket.shutdown(Shutdown::Both).unwrap_or_default();
         }
+        tracing::info!(pid = starting.process.id(), "another worker was started");
         self.alive = Some(starting);
         self.since = Instant::now();
         Ok(())
