@@ -94,7 +94,7 @@ pub fn syn(port: u16, payload: &[u8]) -> Vec<u8> {
 #[must_use]
 pub fn checksum(bytes: &[u8]) -> u16 {
     let words = bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(pair.get(1).copied().unwrap_or(0)));
-    let sum = words.fold(0_u32, |sum, word| sum + word);
+    let sum = words.sum::<u32>();
     let folded = (sum & 0xffff) + (sum >> 16);
     !((folded & 0xffff) + (folded >> 16)) as u16
 }

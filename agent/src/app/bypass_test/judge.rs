@@ -88,30 +88,43 @@ fn leak(arena: &Arena, before: &Before, target: &Target, expect: Expect) -> Opti
     if let Some(heard) = on_host.first() {
         return Some(format!("the host heard it at {}", heard.at));
     }
-    let all = if let Expect::Any(all) = expect { all } else { std::slice::from_ref(&expect) };
-    let is_expected = |wanted: fn(&Expect) -> bool| all.iter().any(wanted);
-    if is_expected(|one| matches!(one, Expect::Intercepted)) {
+    // The query goes to the host's resolver and nowhere else.
+    if expect == Expect::Forwarder {
+        return seen_outside(arena, target, "", true);
+    }
+    let (may_pass, may_dial) = passes(expect);
+    if may_pass {
         return None;
     }
-    if is_expected(|one| matches!(one, Expect::Worker(_))) {
-        // The worker speaks to a server before it knows what the child will say.
-        let heard = arena.outside_heard.of(&target.token, &[]);
-        return heard.first().map(|heard| format!("the outside heard it at {}", heard.at));
-    }
-    // A query goes to the host's resolver and nowhere else.
-    let text = if expect == Expect::Forwarder { "" } else { &target.token };
-    seen_outside(arena, target, text)
+    // The worker speaks to a server before it knows what the child will say.
+    seen_outside(arena, target, &target.token, !may_dial)
 }
 
-/// What bears the text or names the target.
-pub(super) fn seen_outside(arena: &Arena, target: &Target, text: &str) -> Option<String> {
-    let heard = arena.outside_heard.of(text, &[format!(" {}:", target.v4), format!(" [{}]:", target.v6)]);
+/// What bears the text, or, if that counts, names the target.
+pub(super) fn seen_outside(arena: &Arena, target: &Target, text: &str, addressed: bool) -> Option<String> {
+    let addresses = [format!(" {}:", target.v4), format!(" [{}]:", target.v6)];
+    let heard = arena.outside_heard.of(text, if addressed { &addresses } else { &[] });
     if let Some(heard) = heard.first() {
         return Some(format!("the outside heard it at {}", heard.at));
+    }
+    if !addressed {
+        return None;
     }
     match arena.watch.count(text, target.v4, target.v6) {
         0 => None,
         frames => Some(format!("{frames} frames of it were seen outside")),
+    }
+}
+
+/// Whether what was tried may be heard outside, and whether the worker may have dialled for it.
+fn passes(expect: Expect) -> (bool, bool) {
+    match expect {
+        Expect::Intercepted | Expect::Forwarder | Expect::Allowed { .. } => (true, true),
+        Expect::Worker(_) => (false, true),
+        Expect::Kernel(_) | Expect::Call { .. } | Expect::Harmless(_) => (false, false),
+        Expect::Any(all) => {
+            all.iter().map(|one| passes(*one)).fold((false, false), |sum, one| (sum.0 || one.0, sum.1 || one.1))
+        }
     }
 }
 
@@ -178,8 +191,9 @@ fn accounts(
         Expect::Intercepted => event("proxy", "exchange_started"),
         Expect::Forwarder => event("forwarder", "dns_answered"),
         Expect::Call { by, errors } => {
-            let fits = |step: &&Step| matches!(&step.tried, Tried::Refused(error) if errors.contains(&error.as_str()));
-            (by, steps.iter().filter(fits).count(), to_program(errors))
+            let is_expected =
+                |step: &&Step| matches!(&step.tried, Tried::Refused(error) if errors.contains(&error.as_str()));
+            (by, steps.iter().filter(is_expected).count(), to_program(errors))
         }
         Expect::Harmless(why) => {
             (why, steps.iter().filter(|step| matches!(step.tried, Tried::Done(_))).count(), "-".into())
@@ -258,8 +272,5 @@ fn reported(inside: &Inside, before: &Before, name: &str, target: &Target, steps
             .iter()
             .any(|id| !event[*id].is_null() && about.iter().any(|other| other[*id] == event[*id]))
     };
-    let all = events.iter().filter(|event| event["event"] == name);
-    let all: Vec<&Value> = all.filter(|event| is_about(event) || belongs(event)).collect();
-    // Those that tell of others besides tell of them with the next one.
-    if all.iter().any(|event| !event["folded"].is_null()) { steps.len() } else { all.len() }
+    events.iter().filter(|event| event["event"] == name).filter(|event| is_about(event) || belongs(event)).count()
 }
