@@ -1,6 +1,9 @@
 """Connections that are held: `hold.py ADDRESS PORT COUNT LEAVE`, to a server that echoes. Says how many of them have an
 answer whenever that is `LEAVE`; on a line of input, closes those and says when the others have one."""
-import selectors, socket, sys
+import resource, selectors, socket, sys
+
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 address, port, count, leave = sys.argv[1], *map(int, sys.argv[2:])
 selector = selectors.DefaultSelector()

@@ -15,6 +15,7 @@
 pub mod agent;
 pub mod capture;
 pub mod carrier;
+pub mod census;
 pub mod certificates;
 pub mod clients;
 pub mod frames;

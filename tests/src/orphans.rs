@@ -35,7 +35,7 @@ impl Orphans {
         let programs = programs.iter().filter(|program| is_ours(program.name_as_str(), &PROGRAMS));
         let maps = maps.iter().filter(|map| is_ours(map.name_as_str(), &MAPS)).map(MapInfo::id);
         Self {
-            programs: programs.map(|program| program.id()).filter(|id| !held_programs.contains(id)).collect(),
+            programs: programs.map(aya::programs::ProgramInfo::id).filter(|id| !held_programs.contains(id)).collect(),
             maps: maps.filter(|id| !held_maps.contains(id) && !used.contains(id)).collect(),
         }
     }
@@ -60,21 +60,19 @@ impl Orphans {
 /// The programs and maps that a process has a descriptor of, or of a link of, and the maps that a file names.
 fn held() -> (HashSet<u32>, HashSet<u32>) {
     let (mut programs, mut maps) = (HashSet::new(), HashSet::new());
-    for descriptor in entries("/proc/[pid]/fd").into_iter().filter(|fd| is_of_bpf(fd)) {
+    for descriptor in entries("/proc", "fd").into_iter().filter(is_of_bpf) {
         let info = descriptor.to_string_lossy().replacen("/fd/", "/fdinfo/", 1);
         let info = fs::read_to_string(info).unwrap_or_default();
         programs.extend(number(&info, "prog_id:"));
         maps.extend(number(&info, "map_id:"));
     }
-    let pins = entries("/sys/fs/bpf/agent/[name]");
+    let pins = entries("/sys/fs/bpf/agent", "");
     maps.extend(pins.into_iter().filter_map(|pin| MapInfo::from_pin(pin).ok()).map(|map| map.id()));
     (programs, maps)
 }
 
-/// What is in `PARENT/…/CHILD` for every entry of the parent.
-fn entries(pattern: &str) -> Vec<PathBuf> {
-    let (parent, child) = pattern.split_once("/[").unwrap_or((pattern, ""));
-    let child = child.split_once(']').map_or("", |(_, child)| child.trim_start_matches('/'));
+/// What is in `child` of every directory in `parent`.
+fn entries(parent: &str, child: &str) -> Vec<PathBuf> {
     let list = |path: PathBuf| fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
     list(parent.into()).flat_map(|entry| list(entry.join(child))).collect()
 }

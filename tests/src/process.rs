@@ -118,6 +118,12 @@ impl Process {
         self.wait_output(|text| text.lines().any(|have| have == line).then_some(()));
     }
 
+    /// Whether it has written this line.
+    #[must_use]
+    pub fn has_written(&self, line: &str) -> bool {
+        self.stdout.text().lines().any(|have| have == line)
+    }
+
     /// Waits until something can be read from what it has written.
     ///
     /// # Panics

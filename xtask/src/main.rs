@@ -27,6 +27,7 @@ usage: cargo xtask COMMAND
   ci                   everything that CI checks, tests included
   tidy                 check the rules of the source tree that no other tool knows
   bench                measure, beside the direct connection
+  soak [--minutes M]   run sessions and connections by the thousand, and say what grew (default: 10 minutes)
   help                 show this text";
 
 fn main() -> ExitCode {
@@ -58,6 +59,7 @@ fn dispatch(command: &str, args: &[String]) -> Option<Result<()>> {
         ("ci", []) => ci::ci(),
         ("tidy", []) => tidy::tidy(),
         ("bench", []) => suites::bench(),
+        ("soak", _) => suites::soak(args),
         ("help" | "-h" | "--help", _) => {
             shell::print(USAGE);
             Ok(())

@@ -22,6 +22,14 @@ pub(crate) fn bench() -> Result<()> {
     run(&mut cargo_as_root(&["run", "--release", "--locked", "--package", "tests", "--bin", "bench"])?)
 }
 
+/// Runs sessions, connections and cycles by the thousand, and fails if anything of them stays.
+pub(crate) fn soak(args: &[String]) -> Result<()> {
+    setup::setup()?;
+    build::release()?;
+    let mut soak = cargo_as_root(&["run", "--release", "--locked", "--package", "tests", "--bin", "soak", "--"])?;
+    run(soak.args(args))
+}
+
 /// Runs every test of the workspace: cargo goes by the packages' names, so the unit tests come before the privileged
 /// suites. A test that cannot run fails.
 pub(crate) fn test(args: &[String]) -> Result<()> {

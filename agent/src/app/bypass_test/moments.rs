@@ -57,7 +57,7 @@ pub(super) fn try_at(arena: &Arena, moment: Moment, target: &Target, user: &str)
     };
     let left = trying.end(arena)?;
     arena.settle()?;
-    Ok(match (seen_outside(arena, target, &target.token), left) {
+    Ok(match (seen_outside(arena, target, &target.token, true), left) {
         (Some(leak), _) => Verdict::Leaked(leak),
         (None, 0) => Verdict::Held { by: stopped_by.into(), reported: "-".into() },
         (None, left) => Verdict::Wrong(format!("{left} processes of the session are left")),
