@@ -1,6 +1,9 @@
 //! Ethernet frames and IP packets, made byte by byte, as no well-behaved stack would send them.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{Step, Target, netlink, raw};
 
@@ -15,6 +18,22 @@ pub fn send<const N: usize>(target: &Target, frames: [(&str, Vec<u8>); N]) -> Ve
     let device = netlink::index(&target.device);
     let send = |frame: &[u8]| raw::send_frame(device.as_ref().map_or(0, |device| *device), frame);
     frames.map(|(what, frame)| Step::of(what, send(&frame))).into()
+}
+
+/// Sends an IP packet of any protocol with the token in it.
+///
+/// # Errors
+/// If the kernel refuses.
+fn send_ip(target: &Target, to: SocketAddr, protocol: u8) -> io::Result<usize> {
+    let socket = Socket::new(Domain::for_address(to), Type::RAW, Some(Protocol::from(i32::from(protocol))))?;
+    socket.send_to(&[&[0; 8], target.token.as_bytes()].concat(), &to.into())
+}
+
+/// Sends such packets over both families, a step each.
+#[must_use]
+pub fn send_protocols<const N: usize>(target: &Target, protocols: [(&str, u8); N]) -> Vec<Step> {
+    let each = protocols.into_iter().flat_map(|(what, protocol)| target.at(0).map(|to| (what, to, protocol)));
+    each.map(|(what, to, protocol)| Step::of(what, send_ip(target, to, protocol))).collect()
 }
 
 /// A frame from the session's device to the gateway's.

@@ -116,6 +116,33 @@ pub enum Expect {
     Any(&'static [Self]),
 }
 
+impl Expect {
+    /// Of frames that only who administers the namespace can send as they are, and that are refused for a reason.
+    #[must_use]
+    pub const fn of_packets(level: Level, reason: Reason) -> Self {
+        Self::by_admin(level, Self::Kernel(reason), "seccomp", &["EAFNOSUPPORT"])
+    }
+
+    /// Of packets that take a raw socket.
+    #[must_use]
+    pub const fn of_raw_sockets(level: Level, reason: Reason) -> Self {
+        Self::by_admin(level, Self::Kernel(reason), "seccomp", &["EPERM"])
+    }
+
+    /// Of changes of the namespace, and what is sent after them.
+    #[must_use]
+    pub const fn of_changes(level: Level, then: Self) -> Self {
+        Self::by_admin(level, then, "capabilities", &["EPERM"])
+    }
+
+    const fn by_admin(level: Level, then: Self, by: &'static str, errors: &'static [&'static str]) -> Self {
+        match level {
+            Level::NetAdmin => then,
+            Level::User | Level::Root | Level::Observe => Self::Call { by, errors },
+        }
+    }
+}
+
 /// Where an attempt is aimed, and with what. Addresses, names and token are its own: whatever of them is seen outside
 /// came from it.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -4,7 +4,6 @@
 use std::ffi::CString;
 use std::fs::File;
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -13,7 +12,7 @@ use nix::libc::{self, c_int, c_long};
 use nix::sched::CloneFlags;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use super::{Step, Target};
+use super::Step;
 
 /// A socket of any family, type and protocol.
 ///
@@ -57,15 +56,6 @@ pub fn send_frame(device: u32, frame: &[u8]) -> io::Result<usize> {
     link.extend(&frame[..6]);
     link.extend([0, 0]);
     socket.send_to(frame, &address(&link)?)
-}
-
-/// Sends an IP packet of any protocol with the token in it.
-///
-/// # Errors
-/// If the kernel refuses.
-pub fn send_ip(target: &Target, to: SocketAddr, protocol: u8) -> io::Result<usize> {
-    let socket = Socket::new(Domain::for_address(to), Type::RAW, Some(Protocol::from(i32::from(protocol))))?;
-    socket.send_to(&[&[0; 8], target.token.as_bytes()].concat(), &to.into())
 }
 
 /// A system call by its number, with numbers for arguments: none may be taken for an address.

@@ -4,17 +4,14 @@ use std::net::{Ipv4Addr, UdpSocket};
 
 use agent_common::maps::Reason;
 
-use crate::bypass::{ENFORCED, Expect, How, Level, Step, Target, Vector, netlink};
+use crate::bypass::{ENFORCED, Expect, How, Step, Target, Vector, netlink};
 
 pub(super) const VECTOR: Vector = Vector {
     id: "add-address",
     what: "adding an address to eth0 and sending from it",
     levels: ENFORCED,
     how: How::Inside(attempt),
-    expect: |level| match level {
-        Level::NetAdmin => Expect::Kernel(Reason::Spoofed),
-        Level::User | Level::Root | Level::Observe => Expect::Call { by: "capabilities", errors: &["EPERM"] },
-    },
+    expect: |level| Expect::of_changes(level, Expect::Kernel(Reason::Spoofed)),
 };
 
 fn attempt(target: &Target) -> Vec<Step> {

@@ -4,17 +4,14 @@ use std::net::{Ipv4Addr, UdpSocket};
 
 use rtnetlink::LinkUnspec;
 
-use crate::bypass::{ENFORCED, Expect, How, Level, Step, Target, Vector, netlink};
+use crate::bypass::{ENFORCED, Expect, How, Step, Target, Vector, netlink};
 
 pub(super) const VECTOR: Vector = Vector {
     id: "eth0-down",
     what: "taking eth0 down",
     levels: ENFORCED,
     how: How::Inside(attempt),
-    expect: |level| match level {
-        Level::NetAdmin => Expect::Call { by: "routes", errors: &["ENETUNREACH"] },
-        Level::User | Level::Root | Level::Observe => Expect::Call { by: "capabilities", errors: &["EPERM"] },
-    },
+    expect: |level| Expect::of_changes(level, Expect::Call { by: "routes", errors: &["ENETUNREACH"] }),
 };
 
 fn attempt(target: &Target) -> Vec<Step> {

@@ -5,17 +5,14 @@ use std::net::SocketAddr;
 use agent_common::maps::Reason;
 use socket2::{Domain, Socket, Type};
 
-use crate::bypass::{ENFORCED, Expect, How, Level, Step, Target, Vector};
+use crate::bypass::{ENFORCED, Expect, How, Step, Target, Vector};
 
 pub(super) const VECTOR: Vector = Vector {
     id: "ip-transparent",
     what: "IP_TRANSPARENT with a foreign source address",
     levels: ENFORCED,
     how: How::Inside(attempt),
-    expect: |level| match level {
-        Level::NetAdmin => Expect::Kernel(Reason::Spoofed),
-        Level::User | Level::Root | Level::Observe => Expect::Call { by: "capabilities", errors: &["EPERM"] },
-    },
+    expect: |level| Expect::of_changes(level, Expect::Kernel(Reason::Spoofed)),
 };
 
 fn attempt(target: &Target) -> Vec<Step> {

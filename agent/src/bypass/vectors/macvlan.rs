@@ -4,17 +4,14 @@ use agent_common::maps::Reason;
 use rtnetlink::LinkMacVlan;
 use rtnetlink::packet_route::link::MacVlanMode;
 
-use crate::bypass::{ENFORCED, Expect, How, Level, Step, Target, Vector, frame, netlink, raw};
+use crate::bypass::{ENFORCED, Expect, How, Step, Target, Vector, frame, netlink, raw};
 
 pub(super) const VECTOR: Vector = Vector {
     id: "macvlan",
     what: "a macvlan above eth0, and a frame through it",
     levels: ENFORCED,
     how: How::Inside(attempt),
-    expect: |level| match level {
-        Level::NetAdmin => Expect::Kernel(Reason::Spoofed),
-        Level::User | Level::Root | Level::Observe => Expect::Call { by: "capabilities", errors: &["EPERM"] },
-    },
+    expect: |level| Expect::of_changes(level, Expect::Kernel(Reason::Spoofed)),
 };
 
 fn attempt(target: &Target) -> Vec<Step> {

@@ -4,17 +4,14 @@ use std::net::{Ipv4Addr, UdpSocket};
 
 use agent_common::maps::Reason;
 
-use crate::bypass::{ENFORCED, Expect, How, Level, Step, Target, Vector, netlink};
+use crate::bypass::{ENFORCED, Expect, How, Step, Target, Vector, netlink};
 
 pub(super) const VECTOR: Vector = Vector {
     id: "nftables",
     what: "nftables changed from inside",
     levels: ENFORCED,
     how: How::Inside(attempt),
-    expect: |level| match level {
-        Level::NetAdmin => Expect::Kernel(Reason::Udp),
-        Level::User | Level::Root | Level::Observe => Expect::Call { by: "capabilities", errors: &["EPERM"] },
-    },
+    expect: |level| Expect::of_changes(level, Expect::Kernel(Reason::Udp)),
 };
 
 fn attempt(target: &Target) -> Vec<Step> {

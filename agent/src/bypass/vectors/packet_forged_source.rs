@@ -4,17 +4,14 @@ use std::net::Ipv4Addr;
 
 use agent_common::maps::Reason;
 
-use crate::bypass::{ENFORCED, Expect, How, Level, Step, Target, Vector, frame, raw};
+use crate::bypass::{ENFORCED, Expect, How, Step, Target, Vector, frame, raw};
 
 pub(super) const VECTOR: Vector = Vector {
     id: "packet-forged-source",
     what: "AF_PACKET frames with forged hardware and IP addresses",
     levels: ENFORCED,
     how: How::Inside(attempt),
-    expect: |level| match level {
-        Level::NetAdmin => Expect::Kernel(Reason::Spoofed),
-        Level::User | Level::Root | Level::Observe => Expect::Call { by: "seccomp", errors: &["EAFNOSUPPORT"] },
-    },
+    expect: |level| Expect::of_packets(level, Reason::Spoofed),
 };
 
 fn attempt(target: &Target) -> Vec<Step> {

@@ -2,17 +2,14 @@
 
 use agent_common::maps::Reason;
 
-use crate::bypass::{ENFORCED, Expect, How, Level, Step, Target, Vector, frame};
+use crate::bypass::{ENFORCED, Expect, How, Step, Target, Vector, frame};
 
 pub(super) const VECTOR: Vector = Vector {
     id: "packet-fragments",
     what: "IPv4 fragments: first, later, tiny and overlapping",
     levels: ENFORCED,
     how: How::Inside(attempt),
-    expect: |level| match level {
-        Level::NetAdmin => Expect::Kernel(Reason::Fragment),
-        Level::User | Level::Root | Level::Observe => Expect::Call { by: "seccomp", errors: &["EAFNOSUPPORT"] },
-    },
+    expect: |level| Expect::of_packets(level, Reason::Fragment),
 };
 
 fn attempt(target: &Target) -> Vec<Step> {

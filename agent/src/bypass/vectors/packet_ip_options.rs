@@ -2,17 +2,14 @@
 
 use agent_common::maps::Reason;
 
-use crate::bypass::{ENFORCED, Expect, How, Level, Step, Target, Vector, frame};
+use crate::bypass::{ENFORCED, Expect, How, Step, Target, Vector, frame};
 
 pub(super) const VECTOR: Vector = Vector {
     id: "packet-ip-options",
     what: "IPv4 options: loose and strict source route, router alert, timestamp",
     levels: ENFORCED,
     how: How::Inside(attempt),
-    expect: |level| match level {
-        Level::NetAdmin => Expect::Kernel(Reason::IpOptions),
-        Level::User | Level::Root | Level::Observe => Expect::Call { by: "seccomp", errors: &["EAFNOSUPPORT"] },
-    },
+    expect: |level| Expect::of_packets(level, Reason::IpOptions),
 };
 
 fn attempt(target: &Target) -> Vec<Step> {

@@ -2,17 +2,14 @@
 
 use agent_common::maps::Reason;
 
-use crate::bypass::{ENFORCED, Expect, How, Level, Step, Target, Vector, frame};
+use crate::bypass::{ENFORCED, Expect, How, Step, Target, Vector, frame};
 
 pub(super) const VECTOR: Vector = Vector {
     id: "packet-ttl",
     what: "TTL games: 0, 1 and 255",
     levels: ENFORCED,
     how: How::Inside(attempt),
-    expect: |level| match level {
-        Level::NetAdmin => Expect::Kernel(Reason::Udp),
-        Level::User | Level::Root | Level::Observe => Expect::Call { by: "seccomp", errors: &["EAFNOSUPPORT"] },
-    },
+    expect: |level| Expect::of_packets(level, Reason::Udp),
 };
 
 fn attempt(target: &Target) -> Vec<Step> {

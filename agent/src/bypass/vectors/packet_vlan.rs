@@ -2,17 +2,14 @@
 
 use agent_common::maps::Reason;
 
-use crate::bypass::{ENFORCED, Expect, How, Level, Step, Target, Vector, frame};
+use crate::bypass::{ENFORCED, Expect, How, Step, Target, Vector, frame};
 
 pub(super) const VECTOR: Vector = Vector {
     id: "packet-vlan",
     what: "802.1Q tags, and QinQ",
     levels: ENFORCED,
     how: How::Inside(attempt),
-    expect: |level| match level {
-        Level::NetAdmin => Expect::Kernel(Reason::Vlan),
-        Level::User | Level::Root | Level::Observe => Expect::Call { by: "seccomp", errors: &["EAFNOSUPPORT"] },
-    },
+    expect: |level| Expect::of_packets(level, Reason::Vlan),
 };
 
 fn attempt(target: &Target) -> Vec<Step> {

@@ -2,22 +2,16 @@
 
 use agent_common::maps::Reason;
 
-use crate::bypass::{ENFORCED, Expect, How, Level, Step, Target, Vector, raw};
+use crate::bypass::{ENFORCED, Expect, How, Step, Target, Vector, frame};
 
 pub(super) const VECTOR: Vector = Vector {
     id: "raw-icmp",
     what: "raw ICMP sockets",
     levels: ENFORCED,
     how: How::Inside(attempt),
-    expect: |level| match level {
-        Level::NetAdmin => Expect::Kernel(Reason::Protocol),
-        Level::User | Level::Root | Level::Observe => Expect::Call { by: "seccomp", errors: &["EPERM"] },
-    },
+    expect: |level| Expect::of_raw_sockets(level, Reason::Protocol),
 };
 
 fn attempt(target: &Target) -> Vec<Step> {
-    let protocols = [("ICMP", 1)];
-    let sent =
-        protocols.map(|(what, protocol)| target.at(0).map(|to| Step::of(what, raw::send_ip(target, to, protocol))));
-    sent.into_iter().flatten().collect()
+    frame::send_protocols(target, [("ICMP", 1)])
 }

@@ -3,17 +3,14 @@
 use agent_common::maps::Reason;
 use socket2::{Domain, Socket, Type};
 
-use crate::bypass::{ENFORCED, Expect, How, Level, Step, Target, Vector};
+use crate::bypass::{ENFORCED, Expect, How, Step, Target, Vector};
 
 pub(super) const VECTOR: Vector = Vector {
     id: "so-mark",
     what: "SO_MARK",
     levels: ENFORCED,
     how: How::Inside(attempt),
-    expect: |level| match level {
-        Level::NetAdmin => Expect::Kernel(Reason::Udp),
-        Level::User | Level::Root | Level::Observe => Expect::Call { by: "capabilities", errors: &["EPERM"] },
-    },
+    expect: |level| Expect::of_changes(level, Expect::Kernel(Reason::Udp)),
 };
 
 fn attempt(target: &Target) -> Vec<Step> {

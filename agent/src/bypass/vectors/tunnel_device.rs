@@ -3,17 +3,14 @@
 use agent_common::maps::Reason;
 use rtnetlink::LinkVxlan;
 
-use crate::bypass::{ENFORCED, Expect, How, Level, Step, Target, Vector, frame, netlink, raw};
+use crate::bypass::{ENFORCED, Expect, How, Step, Target, Vector, frame, netlink, raw};
 
 pub(super) const VECTOR: Vector = Vector {
     id: "tunnel-device",
     what: "a VXLAN device, and a frame through it",
     levels: ENFORCED,
     how: How::Inside(attempt),
-    expect: |level| match level {
-        Level::NetAdmin => Expect::Kernel(Reason::Udp),
-        Level::User | Level::Root | Level::Observe => Expect::Call { by: "capabilities", errors: &["EPERM"] },
-    },
+    expect: |level| Expect::of_changes(level, Expect::Kernel(Reason::Udp)),
 };
 
 fn attempt(target: &Target) -> Vec<Step> {
