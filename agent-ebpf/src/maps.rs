@@ -159,7 +159,7 @@ pub(crate) fn insert_sender(key: &SenderKey, sender: &Sender) {
 fn write_sender(key: &FlowKey, to: *mut Sender) {
     // A refused connection has an owner and no flow; a program that tries again and again must not fill the map.
     let sender = if key.protocol == TCP {
-        OWNERS.get_ptr(key).map(|owner| owner.cast::<Sender>())
+        OWNERS.get_ptr(key).map(<*const Owner>::cast::<Sender>)
     } else {
         SENDERS.get_ptr(SenderKey { dst: key.dst, dst_port: key.dst_port, protocol: key.protocol, pad: 0 })
     };

@@ -19,7 +19,7 @@ def answered(wanted):
         events = selector.select(20)
         if not events:
             sys.exit(f"only {len(held)} answers")
-        for key, _ in events:
+        for key, _ in events[:wanted - len(held)]:
             selector.unregister(key.fileobj)
             if key.fileobj.recv(1) != b"x":
                 sys.exit("no echo")

@@ -163,6 +163,8 @@ pub fn collect(json: bool) -> anyhow::Result<()> {
             }
         }
     }
+    // What a start left that died before its first record. Other sessions may be in it.
+    std::fs::remove_dir(session::RUN).unwrap_or_default();
     if json {
         print_json(&collected)?;
     } else {

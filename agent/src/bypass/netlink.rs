@@ -1,12 +1,19 @@
 //! Requests to change the network namespace that one is in: links, addresses, routes, qdiscs, packet filters.
 
 use std::io;
+use std::time::Duration;
 
 use nix::libc;
 use rtnetlink::Handle;
 use socket2::SockAddr;
 
 use super::{Target, raw};
+
+/// `NLM_F_REQUEST` and `NLM_F_ACK` (linux/netlink.h).
+const REQUEST: u16 = 1;
+const ACK: u16 = 4;
+/// How long the kernel may take to answer.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Makes a request about the session's device, whose index it is given.
 ///
@@ -42,8 +49,6 @@ pub fn new_nftables_table(name: &str) -> io::Result<()> {
     const BATCH_END: u16 = 17;
     /// `NFNL_SUBSYS_NFTABLES` and `NFT_MSG_NEWTABLE`.
     const NEW_TABLE: u16 = 10 << 8;
-    const REQUEST: u16 = 1;
-    const ACK: u16 = 4;
     const CREATE: u16 = 0x400;
     let mut attribute = Vec::from(u16::try_from(name.len() + 5).map_err(io::Error::other)?.to_ne_bytes());
     attribute.extend(1_u16.to_ne_bytes());
@@ -53,9 +58,23 @@ pub fn new_nftables_table(name: &str) -> io::Result<()> {
     let batch = |kind, flags, number| message(kind, flags, number, &[0, 0, 0, 10]);
     let table = message(NEW_TABLE, REQUEST | ACK | CREATE, 2, &[&[1, 0, 0, 0][..], &attribute].concat());
     let bytes = [batch(BATCH_BEGIN, REQUEST, 1), table, batch(BATCH_END, REQUEST, 3)].concat();
-    let socket = raw::socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_NETFILTER)?;
+    say(libc::NETLINK_NETFILTER, &bytes)
+}
+
+/// Asks the kernel's end of a protocol an empty question of this type.
+///
+/// # Errors
+/// The kernel's.
+pub fn ask(protocol: i32, kind: u16) -> io::Result<()> {
+    say(protocol, &message(kind, REQUEST | ACK, 1, &[]))
+}
+
+/// Sends messages and takes the first acknowledgement.
+fn say(protocol: i32, messages: &[u8]) -> io::Result<()> {
+    let socket = raw::socket(libc::AF_NETLINK, libc::SOCK_RAW, protocol)?;
     let kernel: SockAddr = raw::address(&[&(libc::AF_NETLINK as u16).to_ne_bytes()[..], &[0; 10]].concat())?;
-    socket.send_to(&bytes, &kernel)?;
+    socket.send_to(messages, &kernel)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
     let mut answer = [0; 1024];
     let length = io::Read::read(&mut &socket, &mut answer)?;
     // An acknowledgement: a header of 16 bytes, then the error, negative.

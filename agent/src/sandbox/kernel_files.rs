@@ -11,10 +11,11 @@ use super::Error;
 
 /// Those below `/proc`, which is left writable: a process changes itself there.
 const PROC: &[&str] = &["/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs"];
-const SYS: &str = "/sys";
+/// File systems that are such files and nothing else, wherever they are mounted: a chroot may have its own.
+const TYPES: &[&str] =
+    &["bpf", "cgroup", "cgroup2", "configfs", "debugfs", "efivarfs", "pstore", "securityfs", "sysfs", "tracefs"];
 
-/// Makes them read-only in the calling thread's mount namespace, with what is mounted among them: control groups, pinned
-/// maps, debugfs.
+/// Makes them read-only in the calling thread's mount namespace.
 ///
 /// # Errors
 /// If the kernel refuses.
@@ -42,9 +43,16 @@ fn remount(path: &Path) -> Result<(), Error> {
 
 /// The mount points among them in the text of `/proc/self/mountinfo` (proc(5)), spaces and other escapes resolved.
 fn mounts_of_kernel(mountinfo: &str) -> Vec<PathBuf> {
-    let points = mountinfo.lines().filter_map(|line| line.split(' ').nth(4)).map(unescape);
-    let is_of_kernel = |path: &PathBuf| PROC.iter().chain([&SYS]).any(|root| path.starts_with(root));
-    points.filter(is_of_kernel).collect()
+    let mounts = mountinfo.lines().filter_map(|line| {
+        let (mount, file_system) = line.split_once(" - ")?;
+        Some((unescape(mount.split(' ').nth(4)?), file_system.split(' ').next()?))
+    });
+    let is_of_kernel = |(point, kind): &(PathBuf, &str)| match *kind {
+        // A process changes itself in its own; another's it has no use for.
+        "proc" => point != Path::new("/proc"),
+        kind => TYPES.contains(&kind),
+    };
+    mounts.filter(is_of_kernel).map(|(point, _)| point).collect()
 }
 
 fn unescape(path: &str) -> PathBuf {
@@ -56,11 +64,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_mounted_below_them_is_found() {
+    fn they_are_found_wherever_they_are_mounted() {
         let mountinfo = "22 1 0:5 / /proc rw - proc proc rw\n23 1 0:6 / /sys rw,nosuid - sysfs sysfs rw\n\
                          24 23 0:7 / /sys/fs/cgroup rw - cgroup2 c rw\n25 22 0:5 /sys /proc/sys rw - proc proc rw\n\
-                         26 1 0:9 / /sysroot rw - ext4 /dev/a rw\n27 23 0:8 / /sys/a\\040b rw - tmpfs t rw\n";
-        let expect = ["/sys", "/sys/fs/cgroup", "/proc/sys", "/sys/a b"].map(PathBuf::from);
+                         26 1 0:9 / /sysroot rw - ext4 /dev/a rw\n27 23 0:8 / /sys/a\\040b rw - debugfs t rw\n\
+                         28 1 0:5 / /srv/root/proc rw - proc proc rw\n";
+        let expect = ["/sys", "/sys/fs/cgroup", "/proc/sys", "/sys/a b", "/srv/root/proc"].map(PathBuf::from);
         assert_eq!(mounts_of_kernel(mountinfo), expect);
     }
 }

@@ -48,6 +48,7 @@ mod metadata_address;
 mod metadata_by_name;
 mod move_device;
 mod mptcp;
+mod netlink_protocols;
 mod nftables;
 mod no_sni;
 mod not_http;
@@ -155,6 +156,7 @@ pub const ALL: &[Vector] = &[
     move_device::VECTOR,
     qdisc::VECTOR,
     nftables::VECTOR,
+    netlink_protocols::VECTOR,
     setns_host::VECTOR,
     setns_pidfd::VECTOR,
     unshare_net::VECTOR,

@@ -2,7 +2,7 @@
 //! servers whose own certificate is bad, so that the child judges the copy as it would have judged the original.
 
 use std::net::IpAddr;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -69,6 +69,32 @@ impl Authority {
     }
 }
 
+/// A day, counted from the beginning of 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Day(u32);
+
+impl Day {
+    /// The clock's. Before 1970 it is the first.
+    pub(crate) fn today() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(u32::try_from(since.as_secs() / DAY.as_secs()).unwrap_or(u32::MAX))
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn of(number: u32) -> Self {
+        Self(number)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn noon(self) -> i64 {
+        i64::from(self.0) * 86_400 + 43_200
+    }
+
+    fn start(self) -> SystemTime {
+        UNIX_EPOCH + DAY.saturating_mul(self.0.max(1))
+    }
+}
+
 /// A leaf certificate before it is signed.
 pub(crate) struct Leaf {
     params: CertificateParams,
@@ -76,7 +102,7 @@ pub(crate) struct Leaf {
 
 impl Leaf {
     /// The leaf for a server that was verified as `name`: the server's names, that one among them, and dates of ours.
-    pub(crate) fn verified(certificate: &CertificateDer<'_>, name: &ServerName<'_>) -> Result<Self, Error> {
+    pub(crate) fn verified(certificate: &CertificateDer<'_>, name: &ServerName<'_>, day: Day) -> Result<Self, Error> {
         let mut leaf = Self::copied(certificate, name)?;
         let wanted = san(name)?;
         if !leaf.params.subject_alt_names.contains(&wanted) {
@@ -86,7 +112,7 @@ impl Leaf {
             leaf.params.distinguished_name = self::name(&name.to_str());
         }
         leaf.params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        let start = SystemTime::now() - DAY;
+        let start = day.start() - DAY;
         leaf.params.not_before = start.into();
         leaf.params.not_after = (start + VALIDITY).into();
         Ok(leaf)

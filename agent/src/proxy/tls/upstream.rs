@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::authority::Day;
 use super::hello::Hello;
 use super::identity::{Identities, observed};
 use super::leaves::Wanted;
@@ -178,6 +179,7 @@ impl Session {
             certificate: chain.first().cloned().unwrap_or_else(|| CertificateDer::from(Vec::new())),
             standing: self.standing,
             needs_rsa,
+            day: Day::today(),
         }
     }
 }

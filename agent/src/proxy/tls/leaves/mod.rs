@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 
 use crate::proxy::Ca;
 use crate::proxy::error::{Error, Kind, Side};
-use crate::proxy::tls::authority::{Authority, Leaf};
+use crate::proxy::tls::authority::{Authority, Day, Leaf};
 use crate::proxy::tls::verify::Standing;
 
 /// How many leaves are kept; the oldest make room.
@@ -29,6 +29,8 @@ pub(crate) struct Wanted {
     pub(crate) standing: Standing,
     /// Whether the child can use no other key than RSA.
     pub(crate) needs_rsa: bool,
+    /// When: another day gets another leaf, whether the session lasts so long or the clock has jumped.
+    pub(crate) day: Day,
 }
 
 /// Makes and keeps leaves. All share one key, or one for each kind: making a key for each would buy no security.
@@ -106,7 +108,7 @@ impl Leaves {
         let (trusted, distrusted) = (&self.trusted, &self.distrusted);
         let chain = match wanted.standing {
             Standing::Good => {
-                let leaf = Leaf::verified(&wanted.certificate, &wanted.name)?;
+                let leaf = Leaf::verified(&wanted.certificate, &wanted.name, wanted.day)?;
                 vec![trusted.sign(&leaf, &key.pair)?, trusted.certificate()]
             }
             Standing::Flawed => vec![trusted.sign(&copied()?, &key.pair)?, trusted.certificate()],

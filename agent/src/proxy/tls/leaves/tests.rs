@@ -20,7 +20,8 @@ fn wanted(standing: Standing) -> Wanted {
     let names = ["a.example".to_owned(), "192.0.2.1".to_owned()];
     let params = CertificateParams::new(names).unwrap();
     let certificate = params.signed_by(&KeyPair::generate().unwrap(), &issuer).unwrap();
-    Wanted { name: "b.example".try_into().unwrap(), certificate: certificate.into(), standing, needs_rsa: false }
+    let (name, day) = ("b.example".try_into().unwrap(), Day::today());
+    Wanted { name, certificate: certificate.into(), standing, needs_rsa: false, day }
 }
 
 fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
@@ -42,6 +43,21 @@ async fn a_leaf_has_the_servers_names_our_dates_and_one_use() {
     assert!(leaf.extended_key_usage().unwrap().unwrap().value.server_auth);
     assert!(!leaf.is_ca());
     leaf.verify_signature(Some(issuer.public_key())).unwrap();
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_gets_a_leaf_that_is_valid_then() {
+    let (ca, _) = authority();
+    let leaves = Leaves::new(&ca).unwrap();
+    let wanted = wanted(Standing::Good);
+    // 1970, 2001, 2033, and back: what was made under another clock is not shown.
+    for day in [Day::of(1), Day::of(11_574), Day::of(23_148), Day::of(1)] {
+        let leaf = leaves.leaf(Wanted { day, ..wanted.clone() }).await.unwrap();
+        let (_, leaf) = X509Certificate::from_der(&leaf.cert[0]).unwrap();
+        let noon = day.noon();
+        let valid = leaf.validity().not_before.timestamp()..leaf.validity().not_after.timestamp();
+        assert!(valid.contains(&noon), "{noon} is not in {valid:?}");
+    }
 }
 
 #[tokio::test]
@@ -145,6 +161,7 @@ fn the_cache_forgets_the_oldest() {
             certificate: certificate.clone(),
             standing: Standing::Good,
             needs_rsa: false,
+            day: Day::of(1),
         }));
     }
     assert_eq!((cache.slots.len(), cache.order.len()), (CAPACITY, CAPACITY));
