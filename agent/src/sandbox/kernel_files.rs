@@ -41,7 +41,8 @@ fn remount(path: &Path) -> Result<(), Error> {
 }
 
 /// The mount points among them in the text of `/proc/self/mountinfo` (proc(5)), spaces and other escapes resolved.
-fn mounts_of_kernel(mountinfo: &str) -> Vec<PathBuf> {
+#[must_use]
+pub fn mounts_of_kernel(mountinfo: &str) -> Vec<PathBuf> {
     let points = mountinfo.lines().filter_map(|line| line.split(' ').nth(4)).map(unescape);
     let is_of_kernel = |path: &PathBuf| PROC.iter().chain([&SYS]).any(|root| path.starts_with(root));
     points.filter(is_of_kernel).collect()
