@@ -14,7 +14,7 @@ use super::upstream::{read_frame, write_frame};
 use super::{Config, Forwarder, Sockets};
 use crate::engine::event::{Event, Sink};
 use crate::engine::policy::query::QueryPolicy;
-use crate::engine::policy::{Carrier, Mode, OnPinned, Policy};
+use crate::engine::policy::{Mode, Policy};
 
 /// What a resolver does with a query: the datagrams it sends, or over TCP the messages.
 type Script = fn(query: &[u8], over_tcp: bool) -> Vec<Vec<u8>>;
@@ -77,7 +77,7 @@ fn refusing(query: &[u8], _: bool) -> Vec<Vec<u8>> {
 }
 
 fn policy(mode: Mode) -> QueryPolicy {
-    Policy { mode, carrier: Carrier::default(), on_pinned: OnPinned::Refuse }.queries(Instant::now())
+    Policy::new(mode).queries(Instant::now())
 }
 
 /// One port for both transports. The kernel chooses it for one of them; the other's may be taken.

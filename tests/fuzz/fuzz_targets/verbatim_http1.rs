@@ -20,7 +20,7 @@ fuzz_target!(|input: &[u8]| {
     }
     if whole.is_unhindered() || pieces.is_unhindered() {
         assert_eq!(whole.passed, pieces.passed);
-        assert_eq!((whole.events, whole.fate), (pieces.events, pieces.fate));
+        assert_eq!((whole.reports(), whole.fate), (pieces.reports(), pieces.fate));
     }
 });
 

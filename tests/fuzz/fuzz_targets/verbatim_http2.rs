@@ -24,5 +24,5 @@ fuzz_target!(|input: &[u8]| {
         }
     }
     assert_eq!(whole.passed, pieces.passed);
-    assert_eq!((whole.events, whole.fate), (pieces.events, pieces.fate));
+    assert_eq!((whole.reports(), whole.fate), (pieces.reports(), pieces.fate));
 });

@@ -14,7 +14,9 @@ use crate::book::Book;
 use crate::script::{Script, Step};
 
 /// Most bytes that are sent in one play: enough for whatever is held to exceed its limit.
-const MOST: usize = 1 << 20;
+const MOST: usize = 512 * 1024;
+/// In about how many pieces what waits is read, if it is much: a play is to be over soon.
+const PIECES: usize = 16;
 /// More than a passage may leave in its input before it has enough of it to go on.
 const HELD: usize = MAX_HEAD + 64 * 1024;
 
@@ -34,6 +36,14 @@ pub struct Played {
 }
 
 impl Played {
+    /// What was reported, in no order: that of exchanges that end at once is left to chance.
+    #[must_use]
+    pub fn reports(&self) -> Vec<String> {
+        let mut reports: Vec<String> = self.events.iter().map(|event| format!("{event:?}")).collect();
+        reports.sort();
+        reports
+    }
+
     /// Whether all was let pass: no message and no request was refused.
     #[must_use]
     pub fn is_unhindered(&self) -> bool {
@@ -62,21 +72,13 @@ pub fn read(input: &[u8]) -> Option<(Mode, &[u8])> {
 /// exchange that began must be reported to have ended, once, when all is over.
 pub fn play<P: Passage>(new: impl Fn(Arc<dyn Exchanges>) -> P, mode: Mode, script: &[u8], in_pieces: bool) -> Played {
     let book = Book::new(mode);
-    let mut scene = Scene { passage: new(book.clone()), inputs: Default::default(), out: Out::default() };
-    let mut sent = [Vec::new(), Vec::new()];
-    let mut passed = [Vec::new(), Vec::new()];
+    let mut scene = Scene::new(new(book.clone()));
     let mut is_drained = false;
     for step in Script(script) {
         match step {
             Step::Send { direction, times, piece, bytes } => {
-                for _ in 0..times {
-                    if sent[0].len() + sent[1].len() + bytes.len() > MOST {
-                        break;
-                    }
-                    for bytes in bytes.chunks(if in_pieces { piece } else { usize::MAX }) {
-                        scene.send(direction, bytes, &mut sent);
-                    }
-                }
+                scene.piece = if in_pieces { piece } else { usize::MAX };
+                (0..times).for_each(|_| scene.send(direction, &bytes));
             }
             Step::End(direction) => scene.end(direction),
             Step::Drain => {
@@ -84,11 +86,10 @@ pub fn play<P: Passage>(new: impl Fn(Arc<dyn Exchanges>) -> P, mode: Mode, scrip
                 scene.passage.drain(&mut scene.out);
             }
         }
-        passed[0].extend_from_slice(&scene.out.upstream.split());
-        passed[1].extend_from_slice(&scene.out.downstream.split());
+        scene.pump();
     }
-    let fate = scene.passage.fate();
-    drop(scene);
+    let (fate, sent, passed) = (scene.passage.fate(), scene.sent, scene.passed);
+    drop(scene.passage);
     let events = std::mem::take(&mut *book.events());
     let begun = events.iter().filter(|event| matches!(event, Event::ExchangeStarted { .. })).count();
     let ended = events.iter().filter(|event| matches!(event, Event::ExchangeFinished { .. })).count();
@@ -96,39 +97,91 @@ pub fn play<P: Passage>(new: impl Fn(Arc<dyn Exchanges>) -> P, mode: Mode, scrip
     Played { sent, passed, events, fate, is_drained }
 }
 
-/// A passage on stage.
+/// A passage between two sockets.
 struct Scene<P> {
     passage: P,
+    /// What has come and was not read yet.
+    sockets: [BytesMut; 2],
+    /// How much of that is read at once.
+    piece: usize,
+    /// Who has sent all, and of whom the passage knows.
+    ended: [bool; 2],
+    told: [bool; 2],
     inputs: [BytesMut; 2],
     out: Out,
+    sent: [Vec<u8>; 2],
+    passed: [Vec<u8>; 2],
 }
 
 impl<P: Passage> Scene<P> {
-    fn send(&mut self, direction: Direction, bytes: &[u8], sent: &mut [Vec<u8>; 2]) {
-        // The driver reads no more of a side than the passage wants.
-        if self.passage.fate() != Fate::Open || !self.passage.wants(direction) {
-            return;
+    fn new(passage: P) -> Self {
+        Self {
+            passage,
+            sockets: Default::default(),
+            piece: usize::MAX,
+            ended: [false; 2],
+            told: [false; 2],
+            inputs: Default::default(),
+            out: Out::default(),
+            sent: Default::default(),
+            passed: Default::default(),
         }
-        sent[direction as usize].extend_from_slice(bytes);
-        self.inputs[direction as usize].extend_from_slice(bytes);
-        // What one side sends may let the other go on.
-        for direction in [direction, Direction::Request, Direction::Response] {
-            self.take(direction);
+    }
+
+    fn send(&mut self, direction: Direction, bytes: &[u8]) {
+        let total: usize = [&self.sent, &self.passed].iter().flat_map(|both| both.iter()).map(Vec::len).sum();
+        if !self.ended[direction as usize] && total < MOST {
+            self.sockets[direction as usize].extend_from_slice(bytes);
+            self.pump();
         }
     }
 
     fn end(&mut self, direction: Direction) {
-        if self.passage.fate() == Fate::Open {
-            self.passage.end(direction, &mut self.out);
-        }
+        self.ended[direction as usize] = true;
     }
 
-    fn take(&mut self, direction: Direction) {
-        if self.passage.fate() != Fate::Open || !self.passage.wants(direction) {
-            return;
+    /// Moves what can be moved, as the driver does: what one side sends may let the other go on.
+    fn pump(&mut self) {
+        while self.step(Direction::Request) | self.step(Direction::Response) {}
+    }
+
+    /// Takes what is there in one direction, then reads more of it; whether anything moved.
+    fn step(&mut self, direction: Direction) -> bool {
+        let at = direction as usize;
+        if !self.take(direction) {
+            return false;
+        }
+        let waiting = self.sockets[at].len();
+        let more = waiting.min(self.piece.max(waiting / PIECES));
+        let bytes = self.sockets[at].split_to(more);
+        self.sent[at].extend_from_slice(&bytes);
+        self.inputs[at].extend_from_slice(&bytes);
+        if more > 0 {
+            self.take(direction);
+        } else if self.ended[at] && !self.told[at] {
+            self.told[at] = true;
+            self.passage.end(direction, &mut self.out);
+            self.write();
+            return true;
+        }
+        more > 0
+    }
+
+    /// Lets the passage take what was read; whether it wants more of it.
+    fn take(&mut self, direction: Direction) -> bool {
+        let wants = |passage: &P| passage.fate() == Fate::Open && passage.wants(direction);
+        if !wants(&self.passage) {
+            return false;
         }
         let input = &mut self.inputs[direction as usize];
         self.passage.take(direction, input, &mut self.out);
         assert!(input.len() <= HELD, "{} bytes wait", input.len());
+        self.write();
+        wants(&self.passage)
+    }
+
+    fn write(&mut self) {
+        self.passed[0].extend_from_slice(&self.out.upstream.split());
+        self.passed[1].extend_from_slice(&self.out.downstream.split());
     }
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::engine::event::Event;
 use crate::engine::http::Field;
-use crate::engine::http::verbatim::playbook::{Book, Play, origin, survives};
+use crate::engine::http::verbatim::playbook::{Book, Play, is_the_same_in_pieces, origin, survives};
 use crate::engine::policy::Mode;
 use crate::engine::wire::h2::{ACK, END_HEADERS, END_STREAM, Frame, PADDED, PREFACE, PRIORITY};
 use crate::engine::wire::hpack;
@@ -387,5 +387,7 @@ fn whatever_comes_is_passed_refused_or_waited_for() {
         ok(3, END_STREAM),
         frame(Kind::GoAway, 0, 0, &[0; 8]),
     ];
-    survives(|book| Http2::new(book, ConnectionId(1), origin()), &child.concat(), &server.concat());
+    let new = |book: std::sync::Arc<Book>| Http2::new(book, ConnectionId(1), origin());
+    survives(new, &child.concat(), &server.concat());
+    is_the_same_in_pieces(new, &child.concat(), &server.concat(), true);
 }
