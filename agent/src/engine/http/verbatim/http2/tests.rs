@@ -201,12 +201,19 @@ fn an_answer_without_room_has_no_body() {
 
 #[test]
 fn an_answer_brings_the_table_size_that_is_due() {
-    for mut play in plays(Mode::Enforce) {
-        play.child(&frame(Kind::Settings, 0, 0, &[0, 1, 0, 0, 0, 0]));
-        play.server(&frame(Kind::Settings, ACK, 0, &[]));
-        play.downstream();
-        play.child(&connect(1, END_STREAM));
-        assert_eq!(frames(&play.downstream())[0].3[0], 0x20);
+    const LITERAL: u8 = 0;
+    // A larger table than the server keeps is its own to announce; of several sizes the smallest must be.
+    for (sizes, begins) in [(&[0_u32][..], 0x20), (&[16], 0x30), (&[8192], LITERAL), (&[0, 4096], 0x20), (&[], LITERAL)]
+    {
+        for mut play in plays(Mode::Enforce) {
+            for size in sizes {
+                play.child(&frame(Kind::Settings, 0, 0, &[&[0, 1][..], &size.to_be_bytes()].concat()));
+                play.server(&frame(Kind::Settings, ACK, 0, &[]));
+            }
+            play.downstream();
+            play.child(&connect(1, END_STREAM));
+            assert_eq!(frames(&play.downstream())[0].3[0], begins, "{sizes:?}");
+        }
     }
 }
 
