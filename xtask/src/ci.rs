@@ -8,20 +8,22 @@ use anyhow::{Context, Result};
 
 use crate::build::{ebpf_target, recipe};
 use crate::shell::{command, run, say, workspace};
-use crate::{setup, suites, tidy, tools};
+use crate::{fuzz, setup, suites, tidy, tools};
 
 type Step = (&'static str, fn() -> Result<()>);
 
 /// `clippy`, `doc` and `deny` work on the same features and profile, so that dependencies are checked once.
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 11] = [
     ("setup", setup::setup),
     ("fmt", fmt),
     ("tidy", tidy::tidy),
     ("typos", typos),
     ("clippy for the host", clippy),
     ("clippy for eBPF", clippy_ebpf),
+    ("clippy for the fuzz targets", clippy_fuzz),
     ("doc", doc),
     ("deny", deny),
+    ("fuzz", fuzz::briefly),
     ("test", || suites::test(&[])),
 ];
 
@@ -36,7 +38,8 @@ pub(crate) fn ci() -> Result<()> {
 }
 
 fn fmt() -> Result<()> {
-    run(&mut command("cargo", &["fmt", "--all", "--check"]))
+    run(&mut command("cargo", &["fmt", "--all", "--check"]))?;
+    run(&mut command("cargo", &["fmt", "--manifest-path", fuzz::MANIFEST, "--check"]))
 }
 
 fn typos() -> Result<()> {
@@ -45,6 +48,12 @@ fn typos() -> Result<()> {
 
 fn clippy() -> Result<()> {
     let options = ["--locked", "--workspace", "--exclude", "agent-ebpf", "--all-targets", "--", "-D", "warnings"];
+    run(command("cargo", &["clippy"]).args(options))
+}
+
+/// They are a workspace of their own; where its crates are those of the other they are not compiled again.
+fn clippy_fuzz() -> Result<()> {
+    let options = ["--manifest-path", fuzz::MANIFEST, "--target-dir", "target", "--locked", "--", "-D", "warnings"];
     run(command("cargo", &["clippy"]).args(options))
 }
 

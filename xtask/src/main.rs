@@ -5,6 +5,7 @@
 
 mod build;
 mod ci;
+mod fuzz;
 mod setup;
 mod shell;
 mod suites;
@@ -26,6 +27,8 @@ usage: cargo xtask COMMAND
   test [ARG...]        run every test, the privileged ones as root; ARGs go to `cargo test`
   ci                   everything that CI checks, tests included
   tidy                 check the rules of the source tree that no other tool knows
+  fuzz [--seconds N] [TARGET...]
+                       give bad bytes to every parser, each for N seconds (default: 60)
   bench                measure, beside the direct connection
   soak [--minutes M]   run sessions and connections by the thousand, and say what grew (default: 10 minutes)
   help                 show this text";
@@ -57,6 +60,7 @@ fn dispatch(command: &str, args: &[String]) -> Option<Result<()>> {
         ("demo", []) => suites::demo(),
         ("test", _) => suites::test(args),
         ("ci", []) => ci::ci(),
+        ("fuzz", _) => fuzz::fuzz(args),
         ("tidy", []) => tidy::tidy(),
         ("bench", []) => suites::bench(),
         ("soak", _) => suites::soak(args),

@@ -1,4 +1,4 @@
-//! The checkers that CI uses and the toolchain lacks. They live below `target/tools`, so that nothing else on the
+//! The programs that CI uses and the toolchain lacks. They live below `target/tools`, so that nothing else on the
 //! machine changes, and are fetched once per version.
 
 use std::path::{Path, PathBuf};
@@ -24,14 +24,23 @@ pub(crate) fn typos() -> Result<PathBuf> {
 /// The checker of licences, sources and duplicates. PyPI's newest is 0.14, which cannot read the metadata of today's
 /// cargo, so it is compiled; without optimisation, since that takes longer than it saves.
 pub(crate) fn cargo_deny() -> Result<PathBuf> {
-    const VERSION: &str = "0.20.2";
-    let folder = workspace().join("target/tools/cargo-deny");
-    let program = folder.join("bin/cargo-deny");
-    if !is(&program, VERSION) {
-        say(&format!("ci: building cargo-deny {VERSION}"));
+    compiled("cargo-deny", "0.20.2")
+}
+
+/// What builds the fuzz targets.
+pub(crate) fn cargo_fuzz() -> Result<PathBuf> {
+    compiled("cargo-fuzz", "0.13.2")
+}
+
+/// A program of crates.io, compiled here.
+fn compiled(name: &str, version: &str) -> Result<PathBuf> {
+    let folder = workspace().join("target/tools").join(name);
+    let program = folder.join("bin").join(name);
+    if !is(&program, version) {
+        say(&format!("xtask: building {name} {version}"));
         let root = folder.to_string_lossy();
-        let options = ["--debug", "--locked", "--force", "--version", VERSION, "--root", &root];
-        let mut cargo = command("cargo", &["install", "cargo-deny"]);
+        let options = ["--debug", "--locked", "--force", "--version", version, "--root", &root];
+        let mut cargo = command("cargo", &["install", name]);
         run(cargo.args(options).env("CARGO_PROFILE_DEV_DEBUG", "0"))?;
     }
     Ok(program)

@@ -1,6 +1,7 @@
 //! The file of `--config`: settings in TOML, checked whole before anything is made. What is unknown in it is refused.
 
 use std::fs;
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -74,8 +75,16 @@ struct Entry {
 /// The first thing that is wrong, with its place.
 pub fn read(path: &Path) -> Result<Settings, Error> {
     let text = fs::read_to_string(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
-    let source = Source { path, text: &text };
-    let document: Document = toml::from_str(&text).map_err(|error| {
+    parse(path, &text, &|named| fs::read(named))
+}
+
+/// What `text` sets, the content of the file at `path`. `read` gives the content of a file that it names.
+///
+/// # Errors
+/// As [`read`].
+pub fn parse(path: &Path, text: &str, read: &dyn Fn(&Path) -> io::Result<Vec<u8>>) -> Result<Settings, Error> {
+    let source = Source { path, text, read };
+    let document: Document = toml::from_str(text).map_err(|error| {
         source.wrong(error.span().unwrap_or_default(), error.message().trim_end_matches('.').to_owned())
     })?;
     let certificates = document.client_certificate.into_iter().map(|entry| source.client_certificate(entry));
@@ -87,6 +96,7 @@ pub fn read(path: &Path) -> Result<Settings, Error> {
 struct Source<'a> {
     path: &'a Path,
     text: &'a str,
+    read: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
 }
 
 impl Source<'_> {
@@ -113,7 +123,7 @@ impl Source<'_> {
     /// Reads a file that the file names.
     fn named(&self, name: &Spanned<PathBuf>) -> Result<Vec<u8>, Error> {
         let folder = self.path.parent().unwrap_or(Path::new(""));
-        fs::read(folder.join(name.as_ref())).map_err(|error| self.file(name, &format!("cannot be read: {error}")))
+        (self.read)(&folder.join(name.as_ref())).map_err(|error| self.file(name, &format!("cannot be read: {error}")))
     }
 
     fn file(&self, name: &Spanned<PathBuf>, what: &str) -> Error {

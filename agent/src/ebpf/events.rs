@@ -42,8 +42,9 @@ impl AsFd for KernelEvents {
     }
 }
 
-/// Reads one record, laid out as [`maps::Event`].
-fn read(record: &[u8]) -> Option<Event> {
+/// Reads one record, laid out as [`maps::Event`]; `None` if it is short or of a kind that this version does not know.
+#[must_use]
+pub fn read(record: &[u8]) -> Option<Event> {
     let mut fields = Fields(record);
     let _ns = fields.u64()?;
     let (bytes_out, bytes_in) = (fields.u64()?, fields.u64()?);

@@ -26,7 +26,7 @@ pub struct ConnectionId(pub u64);
 pub struct ExchangeId(pub u64);
 
 /// A fact. Serialises as one JSON object with the name of the fact in `event`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event {

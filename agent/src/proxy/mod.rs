@@ -24,6 +24,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
 pub use self::error::{Error, Kind, Side};
+pub use self::tls::offer;
 use crate::engine::event::{ConnectionId, Events, ExchangeId};
 use crate::engine::policy::host::HostPattern;
 use crate::engine::policy::{Policy, destination};

@@ -79,7 +79,8 @@ fn elsewhere(user: &User) -> Vec<PathBuf> {
 }
 
 /// The paths in the text of `/proc/net/unix` (unix(7)), abstract names left out.
-fn bound(list: &str) -> Vec<PathBuf> {
+#[must_use]
+pub fn bound(list: &str) -> Vec<PathBuf> {
     // After seven fields, as it is: a path may have spaces.
     let path = |line| (0..7).try_fold(line, |rest: &str, _| rest.trim_start().split_once(' ').map(|(_, rest)| rest));
     list.lines().filter_map(path).filter(|path| path.starts_with('/')).map(PathBuf::from).collect()

@@ -170,8 +170,14 @@ fn read(directory: &Path) -> Result<Vec<Record>, Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         text => text.map_err(Error::file("read journal", &path))?,
     };
+    Ok(records(&text))
+}
+
+/// The records in the text of a journal.
+#[must_use]
+pub fn records(journal: &str) -> Vec<Record> {
     // A last line cut short by a crash was never acted upon: records come before the things.
-    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    journal.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
 /// Held while sessions agree on who removes what they share: a lock on the directory that all sessions are in.

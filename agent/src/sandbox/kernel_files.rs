@@ -42,7 +42,8 @@ fn remount(path: &Path) -> Result<(), Error> {
 }
 
 /// The mount points among them in the text of `/proc/self/mountinfo` (proc(5)), spaces and other escapes resolved.
-fn mounts_of_kernel(mountinfo: &str) -> Vec<PathBuf> {
+#[must_use]
+pub fn mounts_of_kernel(mountinfo: &str) -> Vec<PathBuf> {
     let mounts = mountinfo.lines().filter_map(|line| {
         let (mount, file_system) = line.split_once(" - ")?;
         Some((unescape(mount.split(' ').nth(4)?), file_system.split(' ').next()?))

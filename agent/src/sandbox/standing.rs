@@ -46,8 +46,9 @@ impl Standing {
         Self::parse(&text).ok_or_else(incomplete)
     }
 
-    /// `None` if something is missing.
-    fn parse(status: &str) -> Option<Self> {
+    /// What the text of `/proc/PID/status` (proc(5)) says; `None` if something is missing.
+    #[must_use]
+    pub fn parse(status: &str) -> Option<Self> {
         let field = |name: &str| {
             let fields = status.lines().filter_map(|line| line.split_once(':'));
             fields.filter(|(field, _)| *field == name).map(|(_, value)| value.trim()).next()

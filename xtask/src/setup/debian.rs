@@ -28,6 +28,8 @@ impl Package {
 pub(crate) fn runtime() -> Vec<Package> {
     let plain = [
         "gcc",
+        // For libFuzzer.
+        "g++",
         "libc6-dev",
         "nginx-light",
         "nghttp2-client",

@@ -92,6 +92,7 @@ fn is_token(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::dice::Dice;
 
     const HELLO: &[u8] = &[0x16, 3, 1, 2, 0, 1, 0, 1];
 
@@ -125,6 +126,21 @@ mod tests {
         ];
         for (bytes, expected) in table {
             assert_eq!(sniff(bytes), *expected, "{:?}", String::from_utf8_lossy(bytes));
+        }
+    }
+
+    #[test]
+    fn what_was_told_stays_true_when_more_comes() {
+        let mut dice = Dice(1);
+        let starts = [HELLO, H2_PREFACE, b"\r\nDELETE /x?y HTTP/1.1\r\nHost: h\r\n\r\n", b"USER x\r\n"];
+        for _ in 0..2_000 {
+            let start = starts[dice.below(starts.len())];
+            let bytes = dice.spoil(start);
+            let whole = sniff(&bytes);
+            for end in 0..bytes.len() {
+                let early = sniff(&bytes[..end]);
+                assert!(early == Sniff::More || early == whole, "{}: {end}", bytes.escape_ascii());
+            }
         }
     }
 

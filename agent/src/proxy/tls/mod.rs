@@ -7,6 +7,7 @@ mod downstream;
 mod hello;
 mod identity;
 mod leaves;
+pub mod offer;
 mod refusal;
 mod upstream;
 pub(super) mod verify;
@@ -70,10 +71,10 @@ impl Tls {
 /// pass unread.
 pub(crate) async fn intercept(connection: &Arc<Connection>, io: Rewind<Socket>) -> Result<(), Error> {
     let hello = Hello::read(connection, io).await?;
-    if let Some(name) = &hello.sni {
+    if let Some(name) = &hello.offer.sni {
         connection.name(name);
     }
-    let target = Target::new(connection, &hello);
+    let target = Target::new(connection, &hello.offer);
     let client = Client { host: target.name.to_str().into_owned(), program: connection.program() };
     let is_pinned = connection.proxy.tls.pinned().contains(&client);
     if is_pinned && let Some(permit) = connection.proxy.policy.permit_relay(Content::Pinned) {
@@ -97,8 +98,8 @@ async fn answer(
     target: &Target,
     session: &Session,
 ) -> Result<impl Io + 'static, Error> {
-    let leaf = connection.proxy.tls.leaves.leaf(session.wanted(target, hello.needs_rsa)).await?;
-    let (sni, alpn, verified) = (hello.sni.clone(), session.alpn(), session.is_verified());
+    let leaf = connection.proxy.tls.leaves.leaf(session.wanted(target, hello.offer.needs_rsa)).await?;
+    let (sni, alpn, verified) = (hello.offer.sni.clone(), session.alpn(), session.is_verified());
     // Whoever refuses a bad certificate does so for good reason.
     let witness = verified.then(|| Witness::new(Arc::clone(connection), client));
     let accepted = hello.accept(connection, leaf, verified, alpn.clone()).await;

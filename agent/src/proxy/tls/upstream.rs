@@ -17,9 +17,9 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::authority::Day;
-use super::hello::Hello;
 use super::identity::{Identities, observed};
 use super::leaves::Wanted;
+use super::offer::Offer;
 use super::unusable;
 use super::verify::{Deferred, Flaw, Roots, Standing};
 use crate::engine::event::Event;
@@ -95,10 +95,10 @@ pub(crate) struct Target {
 
 impl Target {
     /// The server that the child asks for; without a server name it is known by its address.
-    pub(crate) fn new(connection: &Connection, hello: &Hello) -> Self {
-        let named = hello.sni.as_ref().and_then(|name| ServerName::try_from(name.clone()).ok());
+    pub(crate) fn new(connection: &Connection, offer: &Offer) -> Self {
+        let named = offer.sni.as_ref().and_then(|name| ServerName::try_from(name.clone()).ok());
         let name = named.unwrap_or_else(|| ServerName::IpAddress(connection.orig_dst.ip().to_canonical().into()));
-        Self { name, alpn: hello.alpn.clone(), is_post_quantum: hello.is_post_quantum, verified: false }
+        Self { name, alpn: offer.alpn.clone(), is_post_quantum: offer.is_post_quantum, verified: false }
     }
 
     /// Dials, shakes hands, and judges.

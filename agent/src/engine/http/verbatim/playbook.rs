@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use bytes::BytesMut;
 
 use super::{Exchanges, Fate, Out, Passage};
+use crate::engine::dice::Dice;
 use crate::engine::event::{ConnectionId, Event, ExchangeId};
 use crate::engine::http::exchange::{Direction, Exchange};
 use crate::engine::http::{Origin, RequestHead};
@@ -125,6 +126,34 @@ impl<P: Passage> Play<P> {
     }
 }
 
+/// Plays `child` and `server` many times, changed at random, each time in two kinds of pieces: nothing that comes out
+/// depends on them. Where a request is refused something may: how much of it has come by then decides whether the
+/// connection goes on; `or_refused` leaves those plays out.
+pub(super) fn is_the_same_in_pieces<P: Passage>(
+    new: impl Fn(Arc<Book>) -> P,
+    child: &[u8],
+    server: &[u8],
+    or_refused: bool,
+) {
+    let (mut dice, mut compared) = (Dice(2), 0);
+    for _ in 0..1_000 {
+        let (child, server) = (dice.spoil(child), dice.spoil(server));
+        let outcomes = [usize::MAX, 1 + dice.below(16)].map(|segment| {
+            let book = Book::new(Mode::Observe);
+            let mut play = Play::new(new(book.clone()), book, segment);
+            play.child(&child);
+            play.server(&server);
+            (play.upstream(), play.downstream(), play.passage.fate(), play.book.refused())
+        });
+        let [whole, pieces] = outcomes;
+        if or_refused || whole.3.is_empty() && pieces.3.is_empty() {
+            assert_eq!(whole, pieces, "{} {}", child.escape_ascii(), server.escape_ascii());
+            compared += 1;
+        }
+    }
+    assert!(compared > 100, "only {compared} plays were compared");
+}
+
 /// Plays `child` and `server` many times with bytes changed, lost or repeated at random: whatever comes, it is passed,
 /// refused or waited for, and every exchange that began is reported to have ended.
 pub(super) fn survives<P: Passage>(new: impl Fn(Arc<Book>) -> P, child: &[u8], server: &[u8]) {
@@ -140,29 +169,5 @@ pub(super) fn survives<P: Passage>(new: impl Fn(Arc<Book>) -> P, child: &[u8], s
         drop(play.passage);
         let begun = |event: &&Event| matches!(event, Event::ExchangeStarted { .. });
         assert_eq!(play.book.events().iter().filter(begun).count(), play.book.ends().len());
-    }
-}
-
-/// A linear congruential generator: the same throws in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, most: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % most
-    }
-
-    fn spoil(&mut self, bytes: &[u8]) -> Vec<u8> {
-        let mut bytes = bytes.to_vec();
-        for _ in 0..self.below(6) {
-            let at = self.below(bytes.len());
-            match self.below(4) {
-                0 => bytes[at] = self.below(256) as u8,
-                1 => bytes[at] ^= 1 << self.below(8),
-                2 => bytes.truncate(at.max(1)),
-                _ => bytes.extend_from_within(at..),
-            }
-        }
-        bytes
     }
 }

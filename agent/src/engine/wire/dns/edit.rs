@@ -102,7 +102,8 @@ impl Message<'_> {
 /// Cuts a response so that it fits into one UDP payload for a client that said it takes `udp_size` bytes.
 ///
 /// Whole records go, from the end: first those that only may help, silently (RFC 2181, section 9), then, with the mark
-/// of truncation, the others. The options stay. What is no message is returned as it is.
+/// of truncation, the others. The options stay, empty if they alone would not fit. What is no message is returned as it
+/// is.
 #[must_use]
 pub fn fit(response: Vec<u8>, udp_size: Option<u16>) -> Vec<u8> {
     let size = udp_size.unwrap_or(UDP_SIZE_WITHOUT_EDNS);
@@ -114,8 +115,9 @@ pub fn fit(response: Vec<u8>, udp_size: Option<u16>) -> Vec<u8> {
 }
 
 fn cut(message: &Message<'_>, limit: usize) -> Vec<u8> {
-    let options = message.options().map_or(&[][..], |options| &message.bytes[options.start..options.data.end]);
-    let room = limit.saturating_sub(options.len());
+    let question_end = message.question().map_or(HEADER, |question| question.end);
+    let options = message.options().map_or_else(Vec::new, |options| fitting(message, options, limit - question_end));
+    let room = limit - options.len();
     let kept = message.records.iter().filter(|record| !record.is_options());
     let kept: Vec<&Record> = kept.take_while(|record| record.data.end <= room).collect();
     let count = |section| message.records.iter().filter(|record| record.section == section).count();
@@ -123,9 +125,8 @@ fn cut(message: &Message<'_>, limit: usize) -> Vec<u8> {
     let sections = [Section::Answer, Section::Authority];
     let lost = sections.into_iter().any(|section| kept_count(section) < count(section));
 
-    let question_end = message.question().map_or(HEADER, |question| question.end);
     let mut bytes = message.bytes[..kept.last().map_or(question_end, |record| record.data.end)].to_vec();
-    bytes.extend_from_slice(options);
+    bytes.extend_from_slice(&options);
     if lost {
         put(&mut bytes, 2, message.header(2) | TRUNCATED);
     }
@@ -134,6 +135,15 @@ fn cut(message: &Message<'_>, limit: usize) -> Vec<u8> {
         put(&mut bytes, at, u16::try_from(count).unwrap_or(u16::MAX));
     }
     bytes
+}
+
+/// The record of options, without its data if that leaves no room for the question.
+fn fitting(message: &Message<'_>, options: &Record, room: usize) -> Vec<u8> {
+    let whole = &message.bytes[options.start..options.data.end];
+    if whole.len() <= room {
+        return whole.to_vec();
+    }
+    [&message.bytes[options.start..options.data.start - 2], &[0, 0]].concat()
 }
 
 impl Record {

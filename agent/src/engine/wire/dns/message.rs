@@ -69,7 +69,7 @@ impl<'a> Message<'a> {
     /// Reads a message: header, at most one question, and records up to the last byte.
     ///
     /// # Errors
-    /// Where a part is missing or too much, a name does not end, or there are two sets of EDNS options.
+    /// Where a part is missing or too much, a name does not end, or there are two sets of EDNS options, or they have a name.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let question = match u16_at(bytes, 4)? {
             0 => None,
@@ -88,7 +88,12 @@ impl<'a> Message<'a> {
         if at != bytes.len() {
             return Err(Malformed("bytes behind the last record"));
         }
-        if records.iter().filter(|record| record.is_options()).count() > 1 {
+        let mut options = records.iter().filter(|record| record.is_options());
+        // RFC 6891, section 6.1.2: their name is the root's, which is one byte.
+        if options.next().is_some_and(|options| options.fixed > options.start + 1) {
+            return Err(Malformed("EDNS options with a name"));
+        }
+        if options.next().is_some() {
             return Err(Malformed("more than one set of EDNS options"));
         }
         Ok(Self { bytes, question, records })

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::*;
+use crate::engine::dice::Dice;
 
 const A: u16 = 1;
 const CNAME: u16 = 5;
@@ -285,6 +286,35 @@ fn a_response_is_cut_to_fit() {
     }
     let small = message(0x8180, A, [&addresses(1), &[], &[]]);
     assert_eq!(fit(small.clone(), None), small);
+}
+
+#[test]
+fn no_response_exceeds_what_it_is_cut_to() {
+    let mut dice = Dice(1);
+    for _ in 0..500 {
+        let records = |dice: &mut Dice| -> Vec<Vec<u8>> {
+            (0..dice.below(12)).map(|_| record(QNAME, 16, &dice.bytes(300))).collect()
+        };
+        let mut sections = [(); 3].map(|()| records(&mut dice));
+        if dice.below(2) == 0 {
+            let at = dice.below(1 + sections[2].len());
+            sections[2].insert(at, record(b"\0", OPT, &dice.bytes(1500)));
+        }
+        let whole = message(0x8180, A, sections.each_ref().map(Vec::as_slice));
+        for size in [None, Some(0), Some(700), Some(u16::MAX)] {
+            let fitted = fit(whole.clone(), size);
+            assert!(fitted.len() <= usize::from(size.unwrap_or_default().clamp(512, 1232)), "{} bytes", fitted.len());
+            let (fitted, whole) = (Message::parse(&fitted).unwrap(), Message::parse(&whole).unwrap());
+            assert_eq!((fitted.question(), fitted.udp_size()), (whole.question(), whole.udp_size()));
+        }
+    }
+}
+
+#[test]
+fn options_have_no_name() {
+    for owner in [QNAME, b"\x01a\0", &[0xc0, 21]] {
+        assert!(Message::parse(&message(0x8180, A, [&[], &[], &[record(owner, OPT, &[])]])).is_err(), "{owner:x?}");
+    }
 }
 
 #[test]

@@ -41,6 +41,12 @@ impl Decoder {
         self.allowed = self.allowed.max(size);
     }
 
+    /// The size of the table that the sender goes by, in bytes.
+    #[must_use]
+    pub const fn table_size(&self) -> usize {
+        self.table.capacity()
+    }
+
     /// Decodes one block.
     ///
     /// # Errors

@@ -86,6 +86,11 @@ impl Table {
         Self { entries: VecDeque::new(), size: 0, capacity }
     }
 
+    /// How large it may be, in bytes.
+    pub(super) const fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     /// Name and value at an index, counted from one.
     pub(super) fn get(&self, index: usize) -> Option<(Bytes, Bytes)> {
         let index = index.checked_sub(1)?;

@@ -1,6 +1,7 @@
 //! The examples of RFC 7541 appendix C, and what must be refused.
 
 use super::*;
+use crate::engine::dice::Dice;
 
 fn decoded(decoder: &mut Decoder, block: &[u8]) -> Result<Vec<(String, String)>, Invalid> {
     let text = |bytes: &Bytes| String::from_utf8(bytes.to_vec()).unwrap();
@@ -142,4 +143,21 @@ fn what_is_encoded_decodes_to_the_same_and_changes_no_table() {
     let mut decoder = Decoder::new(8192);
     assert_eq!(decoder.decode(&block).unwrap(), fields);
     assert!(decoder.decode(&[0xbe]).is_err());
+}
+
+#[test]
+fn whatever_is_encoded_decodes_to_the_same() {
+    let mut dice = Dice(1);
+    let mut decoder = Decoder::new(1 << 20);
+    for _ in 0..500 {
+        let mut fields = Vec::new();
+        for _ in 0..dice.below(20) {
+            let longest = if dice.below(50) == 0 { 40_000 } else { 300 };
+            let (name, value) = (dice.bytes(300), dice.bytes(longest));
+            fields.push(Field { sensitive: dice.below(2) == 0, ..Field::new(name, value) });
+        }
+        let mut block = Vec::new();
+        encode(&fields, &mut block);
+        assert_eq!(decoder.decode(&block).unwrap(), fields);
+    }
 }

@@ -95,6 +95,7 @@ fn after(may_switch: bool) -> Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::dice::Dice;
 
     fn checked(requests: &mut Requests, bytes: &[u8]) -> (String, bool) {
         let (mut input, mut checked, mut is_refused) = (BytesMut::new(), BytesMut::new(), false);
@@ -112,6 +113,26 @@ mod tests {
         assert_eq!(checked(&mut Requests::default(), good.as_bytes()), (good.into(), false));
         let bad = [good, "GET / HTTP/1.1\nHost: h\n\n"].concat();
         assert_eq!(checked(&mut Requests::default(), bad.as_bytes()), (good.into(), true));
+    }
+
+    #[test]
+    fn what_passes_does_not_depend_on_how_it_comes() {
+        let row = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n0\r\nt: 1\r\n\r\n\
+                   PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nab\r\nGET / HTTP/1.0\r\n\r\n";
+        let mut dice = Dice(1);
+        for _ in 0..2_000 {
+            let bytes = dice.spoil(row.as_bytes());
+            let outcomes = [usize::MAX, 1 + dice.below(16), 1].map(|piece| {
+                let (mut requests, mut input, mut checked) = (Requests::default(), BytesMut::new(), BytesMut::new());
+                let mut pieces = bytes.chunks(piece);
+                let refused = pieces.find_map(|piece| {
+                    input.extend_from_slice(piece);
+                    requests.check(&mut input, &mut checked).err()
+                });
+                (checked, refused)
+            });
+            assert!(outcomes.iter().all(|outcome| *outcome == outcomes[0]), "{}: {outcomes:?}", bytes.escape_ascii());
+        }
     }
 
     #[test]

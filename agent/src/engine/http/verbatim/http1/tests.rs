@@ -1,7 +1,7 @@
 //! Playbooks of HTTP/1 connections, each with bytes coming whole, in twos and one by one.
 
 use super::*;
-use crate::engine::http::verbatim::playbook::{Book, Play, origin, survives};
+use crate::engine::http::verbatim::playbook::{Book, Play, is_the_same_in_pieces, origin, survives};
 use crate::engine::policy::Mode;
 
 const SEGMENTS: [usize; 3] = [usize::MAX, 2, 1];
@@ -333,5 +333,7 @@ fn whatever_comes_is_passed_refused_or_waited_for() {
                  GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n\x01\x02";
     let server = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x\r\nok\r\n0\r\n\r\n\
                   HTTP/1.1 101 Switching Protocols\r\n\r\n\x01\x02";
-    survives(|book| Http1::new(book, ConnectionId(1), origin()), child.as_bytes(), server.as_bytes());
+    let new = |book: std::sync::Arc<Book>| Http1::new(book, ConnectionId(1), origin());
+    survives(new, child.as_bytes(), server.as_bytes());
+    is_the_same_in_pieces(new, child.as_bytes(), server.as_bytes(), false);
 }

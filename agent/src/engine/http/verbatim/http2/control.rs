@@ -48,7 +48,7 @@ impl Http2 {
                 (Setting::HeaderTableSize(size), Direction::Response) => opposite.allow_table(size),
                 (Setting::HeaderTableSize(size), Direction::Request) => {
                     opposite.allow_table(size);
-                    self.shrink = Shrink::Asked(size);
+                    self.shrink = self.shrink.ask(size, opposite.table_size());
                 }
                 (Setting::InitialWindowSize(size), Direction::Request) => self.windows.initial = size,
                 (Setting::InitialWindowSize(_), Direction::Response) => {}

@@ -86,6 +86,11 @@ impl Lane {
         self.decoder.allow(size.min(MAX_TABLE));
     }
 
+    /// The size of the header table that its sender goes by, in bytes.
+    pub(super) const fn table_size(&self) -> usize {
+        self.decoder.table_size()
+    }
+
     /// The receiver takes frames of `size` bytes.
     pub(super) fn allow_frame(&mut self, size: usize) {
         self.largest_frame = self.largest_frame.max(size);

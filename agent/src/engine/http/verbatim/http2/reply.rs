@@ -65,6 +65,18 @@ pub(super) enum Shrink {
     Due(usize),
 }
 
+impl Shrink {
+    /// The child wants a table of `size`, and the server goes by one of `current`, or must first say less. To what is
+    /// larger nobody has to change, and the server would not know that the child's table has.
+    pub(super) const fn ask(self, size: usize, current: usize) -> Self {
+        let smallest = match self {
+            Self::None => current,
+            Self::Asked(smallest) | Self::Due(smallest) => smallest,
+        };
+        if size < smallest { Self::Asked(size) } else { self }
+    }
+}
+
 /// Answers the request on `stream`. Returns how many bytes of the body went: all, or none if there is no room for it or
 /// the request wants none.
 pub(super) fn answer(

@@ -3,7 +3,7 @@
 use super::*;
 use crate::engine::event::Event;
 use crate::engine::http::Field;
-use crate::engine::http::verbatim::playbook::{Book, Play, origin, survives};
+use crate::engine::http::verbatim::playbook::{Book, Play, is_the_same_in_pieces, origin, survives};
 use crate::engine::policy::Mode;
 use crate::engine::wire::h2::{ACK, END_HEADERS, END_STREAM, Frame, PADDED, PREFACE, PRIORITY};
 use crate::engine::wire::hpack;
@@ -201,12 +201,19 @@ fn an_answer_without_room_has_no_body() {
 
 #[test]
 fn an_answer_brings_the_table_size_that_is_due() {
-    for mut play in plays(Mode::Enforce) {
-        play.child(&frame(Kind::Settings, 0, 0, &[0, 1, 0, 0, 0, 0]));
-        play.server(&frame(Kind::Settings, ACK, 0, &[]));
-        play.downstream();
-        play.child(&connect(1, END_STREAM));
-        assert_eq!(frames(&play.downstream())[0].3[0], 0x20);
+    const LITERAL: u8 = 0;
+    // A larger table than the server keeps is its own to announce; of several sizes the smallest must be.
+    for (sizes, begins) in [(&[0_u32][..], 0x20), (&[16], 0x30), (&[8192], LITERAL), (&[0, 4096], 0x20), (&[], LITERAL)]
+    {
+        for mut play in plays(Mode::Enforce) {
+            for size in sizes {
+                play.child(&frame(Kind::Settings, 0, 0, &[&[0, 1][..], &size.to_be_bytes()].concat()));
+                play.server(&frame(Kind::Settings, ACK, 0, &[]));
+            }
+            play.downstream();
+            play.child(&connect(1, END_STREAM));
+            assert_eq!(frames(&play.downstream())[0].3[0], begins, "{sizes:?}");
+        }
     }
 }
 
@@ -387,5 +394,7 @@ fn whatever_comes_is_passed_refused_or_waited_for() {
         ok(3, END_STREAM),
         frame(Kind::GoAway, 0, 0, &[0; 8]),
     ];
-    survives(|book| Http2::new(book, ConnectionId(1), origin()), &child.concat(), &server.concat());
+    let new = |book: std::sync::Arc<Book>| Http2::new(book, ConnectionId(1), origin());
+    survives(new, &child.concat(), &server.concat());
+    is_the_same_in_pieces(new, &child.concat(), &server.concat(), true);
 }

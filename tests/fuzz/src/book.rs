@@ -1,0 +1,50 @@
+//! Judges the exchanges of a play, and keeps what is reported of them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use agent::engine::event::{ConnectionId, Event, ExchangeId};
+use agent::engine::http::exchange::Exchange;
+use agent::engine::http::verbatim::Exchanges;
+use agent::engine::http::{Reply, RequestHead};
+use agent::engine::policy::{ConnPermit, Mode, Policy, Verdict};
+
+/// Judges by the mode, and refuses besides whatever has `!` in its path.
+pub struct Book {
+    policy: Policy,
+    next: AtomicU64,
+    events: Mutex<Vec<Event>>,
+}
+
+impl Book {
+    /// A book in which nothing is written.
+    #[must_use]
+    pub fn new(mode: Mode) -> Arc<Self> {
+        Arc::new(Self { policy: Policy::new(mode), next: AtomicU64::new(1), events: Mutex::default() })
+    }
+
+    /// What was reported so far, in order.
+    pub fn events(&self) -> MutexGuard<'_, Vec<Event>> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Exchanges for Book {
+    fn begin(&self, head: &RequestHead) -> (Exchange, Verdict) {
+        let id = ExchangeId(self.next.fetch_add(1, Ordering::Relaxed));
+        let (exchange, started) = Exchange::begin(ConnectionId(1), id, head);
+        self.emit(started);
+        if head.path.contains('!') {
+            return (exchange, Verdict::Refuse(Reply::blocked(head.host(), "its path", "choose another")));
+        }
+        (exchange, self.policy.decide(head))
+    }
+
+    fn permit_tunnel(&self, protocol: &str) -> Option<ConnPermit> {
+        self.policy.permit_tunnel(protocol)
+    }
+
+    fn emit(&self, event: Event) {
+        self.events().push(event);
+    }
+}
