@@ -2,8 +2,6 @@
 
 #![no_main]
 
-use std::path::Path;
-
 use agent::sandbox::cgroup::cgroup2_mount;
 use agent::sandbox::host_sockets::bound;
 use agent::sandbox::kernel_files::mounts_of_kernel;
@@ -12,7 +10,6 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
     let _ = (cgroup2_mount(text), Standing::parse(text));
-    let roots = ["/proc", "/sys"].map(Path::new);
-    assert!(mounts_of_kernel(text).iter().all(|path| roots.iter().any(|root| path.starts_with(root))));
+    assert!(mounts_of_kernel(text).len() <= text.lines().count());
     assert!(bound(text).iter().all(|path| path.is_absolute()));
 });
