@@ -18,7 +18,9 @@ fuzz_target!(|input: &[u8]| {
             assert!(server.starts_with(downstream), "the child was sent what the server did not send");
         }
     }
-    if whole.is_unhindered() || pieces.is_unhindered() {
+    // Where a request waits, a server that speaks before it is asked decides by how much it says at once.
+    let is_in_step = !whole.is_child_held && !pieces.is_child_held;
+    if is_in_step && (whole.is_unhindered() || pieces.is_unhindered()) {
         assert_eq!(whole.passed, pieces.passed);
         assert_eq!((whole.reports(), whole.fate), (pieces.reports(), pieces.fate));
     }

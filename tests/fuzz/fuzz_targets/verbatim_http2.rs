@@ -23,6 +23,9 @@ fuzz_target!(|input: &[u8]| {
             assert!(server.starts_with(downstream), "the child was sent what the server did not send");
         }
     }
-    assert_eq!(whole.passed, pieces.passed);
-    assert_eq!((whole.reports(), whole.fate), (pieces.reports(), pieces.fate));
+    // What comes behind the last stream of a connection that ends passes if it has come by then.
+    if [&whole, &pieces].iter().all(|played| !played.is_drained && !played.is_ended) {
+        assert_eq!(whole.passed, pieces.passed);
+        assert_eq!((whole.reports(), whole.fate), (pieces.reports(), pieces.fate));
+    }
 });

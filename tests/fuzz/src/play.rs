@@ -18,7 +18,9 @@ const MOST: usize = 512 * 1024;
 /// In about how many pieces what waits is read, if it is much: a play is to be over soon.
 const PIECES: usize = 16;
 /// More than a passage may leave in its input before it has enough of it to go on.
-const HELD: usize = MAX_HEAD + 64 * 1024;
+const HELD: usize = MAX_HEAD + READ;
+/// Most that is read at once, as the driver does.
+const READ: usize = 64 * 1024;
 
 /// What came of a play.
 #[derive(Debug)]
@@ -33,6 +35,10 @@ pub struct Played {
     pub fate: Fate,
     /// Whether no exchange was to begin any more.
     pub is_drained: bool,
+    /// Whether one side has sent all.
+    pub is_ended: bool,
+    /// Whether something of the child's had to wait for the server.
+    pub is_child_held: bool,
 }
 
 impl Played {
@@ -89,12 +95,13 @@ pub fn play<P: Passage>(new: impl Fn(Arc<dyn Exchanges>) -> P, mode: Mode, scrip
         scene.pump();
     }
     let (fate, sent, passed) = (scene.passage.fate(), scene.sent, scene.passed);
+    let (is_ended, is_child_held) = (scene.told.contains(&true), scene.is_child_held);
     drop(scene.passage);
     let events = std::mem::take(&mut *book.events());
     let begun = events.iter().filter(|event| matches!(event, Event::ExchangeStarted { .. })).count();
     let ended = events.iter().filter(|event| matches!(event, Event::ExchangeFinished { .. })).count();
     assert_eq!(begun, ended, "exchanges that began, and that ended");
-    Played { sent, passed, events, fate, is_drained }
+    Played { sent, passed, events, fate, is_drained, is_ended, is_child_held }
 }
 
 /// A passage between two sockets.
@@ -108,6 +115,7 @@ struct Scene<P> {
     ended: [bool; 2],
     told: [bool; 2],
     inputs: [BytesMut; 2],
+    is_child_held: bool,
     out: Out,
     sent: [Vec<u8>; 2],
     passed: [Vec<u8>; 2],
@@ -122,6 +130,7 @@ impl<P: Passage> Scene<P> {
             ended: [false; 2],
             told: [false; 2],
             inputs: Default::default(),
+            is_child_held: false,
             out: Out::default(),
             sent: Default::default(),
             passed: Default::default(),
@@ -129,10 +138,9 @@ impl<P: Passage> Scene<P> {
     }
 
     fn send(&mut self, direction: Direction, bytes: &[u8]) {
-        let total: usize = [&self.sent, &self.passed].iter().flat_map(|both| both.iter()).map(Vec::len).sum();
+        let total = self.sent.iter().map(Vec::len).chain(self.sockets.iter().map(BytesMut::len)).sum::<usize>();
         if !self.ended[direction as usize] && total < MOST {
             self.sockets[direction as usize].extend_from_slice(bytes);
-            self.pump();
         }
     }
 
@@ -152,7 +160,7 @@ impl<P: Passage> Scene<P> {
             return false;
         }
         let waiting = self.sockets[at].len();
-        let more = waiting.min(self.piece.max(waiting / PIECES));
+        let more = waiting.min(self.piece.max(waiting / PIECES)).min(READ);
         let bytes = self.sockets[at].split_to(more);
         self.sent[at].extend_from_slice(&bytes);
         self.inputs[at].extend_from_slice(&bytes);
@@ -171,6 +179,8 @@ impl<P: Passage> Scene<P> {
     fn take(&mut self, direction: Direction) -> bool {
         let wants = |passage: &P| passage.fate() == Fate::Open && passage.wants(direction);
         if !wants(&self.passage) {
+            let has_more = !self.inputs[0].is_empty() || !self.sockets[0].is_empty();
+            self.is_child_held |= direction == Direction::Request && has_more;
             return false;
         }
         let input = &mut self.inputs[direction as usize];
