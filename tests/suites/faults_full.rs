@@ -111,8 +111,9 @@ fn attempts_that_the_full_ring_buffer_lost_are_told_of_in_the_end() {
     assert_eq!(told, PORTS * ROUNDS);
 }
 
-/// A mount namespace in which sessions have this little room, and no others are seen.
-const SMALL: &str = "mkdir -p /run/agent && mount -t tmpfs -o size=256k none /run/agent && exec \"$@\"";
+/// A mount namespace in which sessions have this little room, and no others are seen. Not mounted on their directory
+/// itself: whoever removes that outside, once it is empty, takes away what is mounted on it here.
+const SMALL: &str = "mount -t tmpfs -o size=256k none /run && mkdir /run/agent && exec \"$@\"";
 
 #[test]
 fn traffic_goes_on_when_the_log_has_no_room_and_what_is_missing_is_said() {
