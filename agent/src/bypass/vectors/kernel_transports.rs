@@ -4,7 +4,7 @@ use crate::bypass::{ENFORCED, Expect, How, Step, Target, Vector, raw, talk};
 
 pub(super) const VECTOR: Vector = Vector {
     id: "kernel-transports",
-    what: "sockets for SCTP, DCCP, UDP-Lite and SMC as the kernel offers them",
+    what: "sockets for SCTP, DCCP and UDP-Lite as the kernel offers them",
     levels: ENFORCED,
     how: How::Inside(attempt),
     expect: |_| Expect::Harmless("client_in: protocol; or the kernel has none"),

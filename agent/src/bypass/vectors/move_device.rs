@@ -7,7 +7,7 @@ use crate::bypass::{ENFORCED, Expect, How, Step, Target, Vector, netlink};
 
 pub(super) const VECTOR: Vector = Vector {
     id: "move-device",
-    what: "moving eth0 to the host's namespace; a veth, a macvlan with its other end there",
+    what: "moving eth0 to the host's namespace; a veth with its other end there",
     levels: ENFORCED,
     how: How::Inside(attempt),
     expect: |_| Expect::Call { by: "capabilities", errors: &["EPERM", "EACCES", "ESRCH"] },
