@@ -162,6 +162,8 @@ fn proxy_config(settings: Settings, max_connections: usize) -> proxy::Config {
         sniff_timeout: Duration::from_secs(1),
         handshake_timeout: Duration::from_secs(30),
         max_connections,
+        last_connection: 0,
+        last_exchange: 0,
     }
 }
 

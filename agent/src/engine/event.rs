@@ -6,6 +6,7 @@ use std::sync::Arc;
 use agent_common::maps::Reason;
 use serde::Serialize;
 
+use super::http::tape::Tape;
 use super::process::Process;
 
 /// Where facts go. Cloned freely; emitting never blocks and never fails.
@@ -15,6 +16,11 @@ pub type Events = Arc<dyn Sink>;
 pub trait Sink: Send + Sync {
     /// Takes one fact.
     fn emit(&self, event: Event);
+
+    /// Where the contents of exchanges go, if somebody wants them.
+    fn tape(&self) -> Option<Arc<dyn Tape>> {
+        None
+    }
 }
 
 /// Identifies one connection of the child within a session, counted from 1.

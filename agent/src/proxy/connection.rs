@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
 use agent_common::maps::Verdict;
 use tokio::net::TcpStream;
@@ -138,6 +139,11 @@ impl Connection {
         self.early.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
+    /// Whether more of its exchanges may pass: not while what has passed waits to be recorded.
+    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.proxy.tape.as_ref().map_or(Poll::Ready(()), |tape| tape.poll_room(self.id, cx))
+    }
+
     /// Returns when the session drains.
     pub(crate) async fn drained(&self) {
         // Whoever would say so being gone means the same.
@@ -177,8 +183,11 @@ impl Connection {
     pub(crate) fn begin_exchange(&self, head: &RequestHead, emit: impl Fn(Event)) -> (Exchange, policy::Verdict) {
         self.name(head.host());
         let id = self.proxy.next_exchange();
-        let (exchange, started) = Exchange::begin(self.id, id, head);
+        let (mut exchange, started) = Exchange::begin(self.id, id, head);
         emit(started);
+        if let Some(tape) = &self.proxy.tape {
+            exchange.record(self.id, head, tape);
+        }
         let verdict = self.proxy.policy.decide(head);
         if let policy::Verdict::Refuse(reply) = &verdict {
             emit(Event::ExchangeRefused { exchange: id, status: reply.status.as_u16() });

@@ -26,6 +26,7 @@ use tokio::sync::{Semaphore, watch};
 pub use self::error::{Error, Kind, Side};
 pub use self::tls::offer;
 use crate::engine::event::{ConnectionId, Events, ExchangeId};
+use crate::engine::http::tape::Tape;
 use crate::engine::policy::host::HostPattern;
 use crate::engine::policy::{Policy, destination};
 use crate::engine::process::Process;
@@ -66,6 +67,10 @@ pub struct Config {
     pub handshake_timeout: Duration,
     /// How many connections may be open; one more waits in the listener's queue.
     pub max_connections: usize,
+    /// The number of the connection before the first; a session's numbers go on after its worker was replaced.
+    pub last_connection: u64,
+    /// The number of the exchange before the first.
+    pub last_exchange: u64,
 }
 
 /// What the kernel recorded about connections.
@@ -103,6 +108,7 @@ pub struct Proxy {
     flows: Arc<dyn Flows>,
     destinations: Arc<dyn Destinations>,
     events: Events,
+    tape: Option<Arc<dyn Tape>>,
     timeouts: Timeouts,
     tls: tls::Tls,
     slots: Arc<Semaphore>,
@@ -134,6 +140,7 @@ impl Proxy {
             policy,
             flows,
             destinations,
+            tape: events.tape(),
             events,
             timeouts: Timeouts {
                 connect: config.connect_timeout,
@@ -143,8 +150,8 @@ impl Proxy {
             tls: tls::Tls::new(&config.ca, config.upstream_roots, config.client_certificates)?,
             slots: Arc::new(Semaphore::new(max_connections as usize)),
             max_connections,
-            connections: AtomicU64::new(0),
-            exchanges: AtomicU64::new(0),
+            connections: AtomicU64::new(config.last_connection),
+            exchanges: AtomicU64::new(config.last_exchange),
         }))
     }
 

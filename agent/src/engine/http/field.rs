@@ -20,6 +20,15 @@ impl Field {
         Self { name: name.into(), value: value.into(), sensitive: false }
     }
 
+    /// Those that a library has read.
+    #[must_use]
+    pub fn all(map: &http::HeaderMap) -> Vec<Self> {
+        let field = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+            Self::new(Bytes::copy_from_slice(name.as_ref()), Bytes::copy_from_slice(value.as_bytes()))
+        };
+        map.iter().map(field).collect()
+    }
+
     /// Whether this is the field `name`, whatever the case.
     #[must_use]
     pub fn is(&self, name: &str) -> bool {

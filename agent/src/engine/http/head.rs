@@ -32,6 +32,8 @@ pub struct RequestHead {
     /// What the connection, or the stream, is to speak if the server agrees: the value of Upgrade or of `:protocol`
     /// (RFC 8441); empty for plain CONNECT.
     pub tunnel: Option<String>,
+    /// The pseudo-headers as they were sent, where the carrier sees them (RFC 9113 section 8.3.1).
+    pub pseudo: Vec<Field>,
     /// The fields as they were sent, without pseudo-headers.
     pub fields: Vec<Field>,
 }
@@ -44,10 +46,7 @@ impl RequestHead {
         let uri = request.uri();
         let host = request.headers().get(HOST).and_then(|value| value.to_str().ok());
         let authority = uri.authority().map(http::uri::Authority::as_str).or(host).filter(|name| !name.is_empty());
-        let field = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
-            Field::new(Bytes::copy_from_slice(name.as_ref()), Bytes::copy_from_slice(value.as_bytes()))
-        };
-        let fields: Vec<Field> = request.headers().iter().map(field).collect();
+        let fields = Field::all(request.headers());
         Self {
             version: version_name(request.version()),
             tunnel: tunnel1(request.method(), &fields),
@@ -55,6 +54,7 @@ impl RequestHead {
             scheme: uri.scheme_str().unwrap_or(origin.scheme).to_owned(),
             authority: authority.unwrap_or(&origin.address).to_owned(),
             path: uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
+            pseudo: Vec::new(),
             fields,
         }
     }
@@ -72,6 +72,7 @@ impl RequestHead {
             authority: authority.unwrap_or(&origin.address).to_owned(),
             path: target.path.to_owned(),
             method: request.method,
+            pseudo: Vec::new(),
             fields: request.fields,
         }
     }
@@ -109,6 +110,7 @@ impl RequestHead {
             scheme: scheme.unwrap_or(origin.scheme).to_owned(),
             authority: authority.unwrap_or(&origin.address).to_owned(),
             path: path.unwrap_or_default().to_owned(),
+            pseudo: pseudo.to_vec(),
             fields: fields.to_vec(),
         })
     }

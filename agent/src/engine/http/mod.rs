@@ -5,6 +5,7 @@ pub mod exchange;
 mod field;
 mod head;
 mod reply;
+pub mod tape;
 pub mod verbatim;
 
 pub use field::{Field, elements, values};

@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use http::StatusCode;
 
+use super::Field;
+
 /// A response that says why there is no other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
@@ -19,6 +21,13 @@ impl Reply {
     #[must_use]
     pub fn text(status: StatusCode, why: &str) -> Self {
         Self { status, content_type: "text/plain; charset=utf-8", body: format!("agent: {why}\n").into() }
+    }
+
+    /// What its head says, besides the status.
+    #[must_use]
+    pub fn fields(&self) -> Vec<Field> {
+        let length = self.body.len().to_string();
+        vec![Field::new("content-type", self.content_type), Field::new("content-length", length)]
     }
 
     /// The answer to a request whose server could not be reached, `late` if it did not answer in time: 504 or 502.

@@ -230,6 +230,8 @@ impl Lab {
             sniff_timeout: setup.patience,
             handshake_timeout: Duration::from_secs(5),
             max_connections: 64,
+            last_connection: 0,
+            last_exchange: 0,
         };
         let routes = Arc::new(Routes { origin, open: setup.open, asked: setup.asked });
         let on_pinned = setup.on_pinned.unwrap_or(setup.mode.on_pinned());

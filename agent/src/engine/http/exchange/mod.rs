@@ -2,15 +2,20 @@
 //! answers are its driver's. The two directions run at once and in different tasks, so each is a [`Half`] of its own
 //! that is settled with the exchange when it is over.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use thiserror::Error;
 
-use super::RequestHead;
+use super::tape::{Passed, Tape, Track};
+use super::{Field, Reply, RequestHead};
 use crate::engine::event::{ConnectionId, Event, ExchangeId};
 
 /// Which way bytes go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// From the child to the server.
+    #[default]
     Request,
     /// From the server to the child.
     Response,
@@ -29,6 +34,8 @@ pub struct OutOfOrder {
 pub struct Half {
     bytes: u64,
     phase: Phase,
+    track: Track,
+    direction: Direction,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -41,19 +48,22 @@ enum Phase {
 }
 
 impl Half {
-    /// A direction that ended after `bytes` without being followed frame by frame.
+    /// A direction that was settled by other means.
     #[must_use]
-    pub const fn whole(bytes: u64) -> Self {
-        Self { bytes, phase: Phase::Ended }
+    pub fn over() -> Self {
+        Self { phase: Phase::Ended, ..Self::default() }
     }
 
-    /// `bytes` of body passed.
+    /// Some of the body passed.
     ///
     /// # Errors
     /// The body was over.
-    pub fn data(&mut self, bytes: u64) -> Result<(), OutOfOrder> {
+    pub fn data(&mut self, content: &[u8]) -> Result<(), OutOfOrder> {
         self.expect_data("data")?;
-        self.bytes += bytes;
+        self.bytes += content.len() as u64;
+        if !content.is_empty() {
+            self.track.tell(|| Passed::Data(self.direction, Bytes::copy_from_slice(content)));
+        }
         Ok(())
     }
 
@@ -61,16 +71,18 @@ impl Half {
     ///
     /// # Errors
     /// The body was over.
-    pub fn trailers(&mut self) -> Result<(), OutOfOrder> {
+    pub fn trailers(&mut self, fields: &[Field]) -> Result<(), OutOfOrder> {
         self.expect_data("trailers")?;
         self.phase = Phase::Trailers;
+        self.track.tell(|| Passed::Trailers(self.direction, fields.to_vec()));
         Ok(())
     }
 
     /// The message is complete. A failure stays one.
     pub fn end(&mut self) {
-        if !matches!(self.phase, Phase::Failed(_)) {
+        if matches!(self.phase, Phase::Data | Phase::Trailers) {
             self.phase = Phase::Ended;
+            self.track.tell(|| Passed::End(self.direction));
         }
     }
 
@@ -99,13 +111,14 @@ pub struct Exchange {
     status: Option<u16>,
     bytes: [u64; 2],
     error: Option<String>,
+    track: Track,
 }
 
 impl Exchange {
     /// Begins with a request's head.
     #[must_use]
     pub fn begin(connection: ConnectionId, id: ExchangeId, head: &RequestHead) -> (Self, Event) {
-        let exchange = Self { id, finished: false, status: None, bytes: [0; 2], error: None };
+        let exchange = Self { id, finished: false, status: None, bytes: [0; 2], error: None, track: Track::default() };
         let started = Event::ExchangeStarted {
             connection,
             exchange: id,
@@ -122,9 +135,34 @@ impl Exchange {
         self.id
     }
 
-    /// The final response's head went to the child.
-    pub const fn answer(&mut self, status: u16) {
-        self.status = Some(status);
+    /// Has all of it recorded from here on, its request's head first.
+    pub fn record(&mut self, connection: ConnectionId, head: &RequestHead, tape: &Arc<dyn Tape>) {
+        self.track = Track::new(self.id, tape);
+        self.track.tell(|| Passed::Request(connection, Box::new(head.clone())));
+    }
+
+    /// One direction of it, of which nothing has passed yet.
+    #[must_use]
+    pub fn half(&self, direction: Direction) -> Half {
+        Half { bytes: 0, phase: Phase::Data, track: self.track.clone(), direction }
+    }
+
+    /// A response's head goes to the child; the final one, unless its status is below 200 and does not switch.
+    pub fn answer(&mut self, status: u16, fields: &[Field]) {
+        if status >= 200 || status == 101 {
+            self.status = Some(status);
+        }
+        self.track.tell(|| Passed::Response(status, fields.to_vec()));
+    }
+
+    /// An answer of the agent's own goes to the child, with so much of its body.
+    pub fn reply(&mut self, reply: &Reply, body: &[u8]) {
+        self.answer(reply.status.as_u16(), &reply.fields());
+        let mut half = self.half(Direction::Response);
+        // A half that is new takes data.
+        half.data(body).unwrap_or_default();
+        half.end();
+        self.settle(Direction::Response, half);
     }
 
     /// One direction is over: ended, failed, or dropped by whoever should have taken the rest. A server may stop

@@ -6,7 +6,7 @@ use super::*;
 
 enum Step {
     Answer(u16),
-    Data(Direction, u64),
+    Data(Direction, usize),
     Trailers(Direction),
     End(Direction),
     Fail(Direction),
@@ -23,6 +23,7 @@ fn head() -> RequestHead {
         authority: "h.example".into(),
         path: "/p?q".into(),
         tunnel: None,
+        pseudo: Vec::new(),
         fields: Vec::new(),
     }
 }
@@ -32,9 +33,9 @@ fn run(steps: &[Step]) -> Event {
     let mut halves = [Half::default(), Half::default()];
     for step in steps {
         match *step {
-            Answer(status) => exchange.answer(status),
-            Data(to, bytes) => halves[to as usize].data(bytes).unwrap(),
-            Trailers(to) => halves[to as usize].trailers().unwrap(),
+            Answer(status) => exchange.answer(status, &[]),
+            Data(to, bytes) => halves[to as usize].data(&vec![b'x'; bytes]).unwrap(),
+            Trailers(to) => halves[to as usize].trailers(&[]).unwrap(),
             End(to) => halves[to as usize].end(),
             Fail(to) => halves[to as usize].fail("broke".into()),
             Drop(to) => exchange.settle(to, std::mem::take(&mut halves[to as usize])),
@@ -88,9 +89,9 @@ fn the_end_says_what_happened() {
 #[test]
 fn nothing_follows_trailers_or_the_end() {
     let mut half = Half::default();
-    half.trailers().unwrap();
-    assert!(half.data(1).is_err());
-    assert!(half.trailers().is_err());
+    half.trailers(&[]).unwrap();
+    assert!(half.data(b"x").is_err());
+    assert!(half.trailers(&[]).is_err());
     half.end();
-    assert_eq!(half.data(1).unwrap_err().to_string(), "data after the end of a message");
+    assert_eq!(half.data(b"x").unwrap_err().to_string(), "data after the end of a message");
 }

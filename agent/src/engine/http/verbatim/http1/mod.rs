@@ -129,14 +129,16 @@ impl Http1 {
         let body = response_body(&head, &method)?;
         let switches = head.status == 101 || (method == Method::CONNECT && (200..300).contains(&head.status));
         if switches {
-            return self.switch(head.status, bytes, out);
+            return self.switch(&head, bytes, out);
         }
         out.downstream.extend_from_slice(bytes);
-        if head.status >= 200 {
-            if let Some(first) = first {
-                first.answer(head.status);
+        if let Some(first) = first {
+            first.answer(&head);
+            if head.status >= 200 {
                 first.tunnel = None;
             }
+        }
+        if head.status >= 200 {
             self.responses = Reading::Body(body);
         } else {
             self.responses = Reading::Head(Scanner::default());
@@ -145,14 +147,14 @@ impl Http1 {
     }
 
     /// The server agrees that what follows is not HTTP.
-    fn switch(&mut self, status: u16, bytes: &[u8], out: &mut Out) -> Result<(), Error> {
+    fn switch(&mut self, head: &http1::Response, bytes: &[u8], out: &mut Out) -> Result<(), Error> {
         let first = self.waiting.front_mut().filter(|first| first.is_sent);
         let asked = first.and_then(|first| first.tunnel.take().map(|protocol| (first, protocol)));
         let Some((first, protocol)) = asked else { return Err(Invalid("a switch that nobody asked for").into()) };
         if self.exchanges.permit_tunnel(&protocol).is_none() {
             return Err(Invalid("a switch to a protocol that is not read").into());
         }
-        first.switch(status);
+        first.switch(head);
         out.downstream.extend_from_slice(bytes);
         (self.requests, self.responses) = (Reading::Tunnel, Reading::Tunnel);
         Ok(())
@@ -173,7 +175,7 @@ impl Http1 {
         let is_over = matches!(step, Step::End | Step::Trailers(..));
         let mut passes = true;
         if let Some(waiting) = waiting {
-            note(waiting, direction, step);
+            note(waiting, direction, step, &bytes);
             passes = direction == Direction::Response || waiting.permit.is_some();
             match direction {
                 Direction::Request => waiting.is_sent |= is_over,
@@ -191,7 +193,7 @@ impl Http1 {
 
     fn pass_tunnel(&mut self, direction: Direction, input: &mut BytesMut, out: &mut Out) {
         if let Some(first) = self.waiting.front_mut() {
-            note(first, direction, &Step::Content(input.len()));
+            note(first, direction, &Step::Content(input.len()), input);
         }
         out.pass(direction, input.split());
     }
@@ -267,11 +269,15 @@ fn replace(broken: &mut Waiting, reply: Reply, error: &Error, fate: Fate) -> Fat
     fate
 }
 
-fn note(waiting: &mut Waiting, direction: Direction, step: &Step) {
+/// Notes a part that is `bytes` on the wire.
+fn note(waiting: &mut Waiting, direction: Direction, step: &Step, bytes: &[u8]) {
     let half = waiting.half(direction);
     let in_order = match step {
-        Step::Content(length) => half.data(*length as u64),
-        Step::Trailers(..) => half.trailers().map(|()| half.end()),
+        Step::Content(_) => half.data(bytes),
+        Step::Trailers(_, fields) => {
+            let in_order = if fields.is_empty() { Ok(()) } else { half.trailers(fields) };
+            in_order.map(|()| half.end())
+        }
         Step::End => {
             half.end();
             Ok(())

@@ -7,6 +7,7 @@ use crate::engine::http::exchange::{Direction, Exchange, Half};
 use crate::engine::http::verbatim::Exchanges;
 use crate::engine::http::{Reply, RequestHead};
 use crate::engine::policy::Permit;
+use crate::engine::wire::http1::Response;
 
 /// One request, in the order in which responses must come.
 pub(super) struct Waiting {
@@ -46,7 +47,7 @@ impl Waiting {
     }
 
     fn new(exchange: Option<Exchange>, method: Method, tunnel: Option<String>) -> Self {
-        let halves = [Half::default(), Half::default()];
+        let halves = halves(exchange.as_ref());
         let (permit, reply) = (None, None);
         Self { exchange, halves, method, tunnel, permit, reply, is_sent: false, is_answered: false, is_received: false }
     }
@@ -63,26 +64,29 @@ impl Waiting {
         }
     }
 
-    /// The head of the final response goes to the child.
-    pub(super) const fn answer(&mut self, status: u16) {
-        self.is_answered = true;
+    /// The head of a response goes to the child.
+    pub(super) fn answer(&mut self, head: &Response) {
+        self.is_answered |= head.status >= 200 || head.status == 101;
         if let Some(exchange) = &mut self.exchange {
-            exchange.answer(status);
+            exchange.answer(head.status, &head.fields);
         }
     }
 
     /// What follows in either direction is counted as its body.
-    pub(super) fn switch(&mut self, status: u16) {
-        self.answer(status);
-        self.halves = Default::default();
+    pub(super) fn switch(&mut self, head: &Response) {
+        self.answer(head);
+        self.halves = halves(self.exchange.as_ref());
     }
 
     /// Gives the answer that is not the server's.
     pub(super) fn give(&mut self, reply: &Reply, last: bool, out: &mut BytesMut) {
-        self.answer(reply.status.as_u16());
-        let length = write(reply, self.method == Method::HEAD, last, out);
-        self.halves[Direction::Response as usize] = Half::whole(length as u64);
-        self.is_received = true;
+        let body = if self.method == Method::HEAD { &[][..] } else { &reply.body };
+        if let Some(exchange) = &mut self.exchange {
+            exchange.reply(reply, body);
+        }
+        write(reply, body, last, out);
+        self.halves[Direction::Response as usize] = Half::over();
+        (self.is_answered, self.is_received) = (true, true);
     }
 
     /// Reports the end.
@@ -97,9 +101,14 @@ impl Waiting {
     }
 }
 
-/// Writes a response; returns how many bytes its body has.
-fn write(reply: &Reply, headless: bool, last: bool, out: &mut BytesMut) -> usize {
-    let body = if headless { &[][..] } else { &reply.body };
+/// Both directions of `exchange`, if it is one.
+fn halves(exchange: Option<&Exchange>) -> [Half; 2] {
+    let half = |direction| exchange.map_or_else(Half::default, |exchange| exchange.half(direction));
+    [half(Direction::Request), half(Direction::Response)]
+}
+
+/// Writes a response with that much of its body.
+fn write(reply: &Reply, body: &[u8], last: bool, out: &mut BytesMut) {
     let reason = reply.status.canonical_reason().unwrap_or_default();
     let close = if last { "connection: close\r\n" } else { "" };
     let head = format!(
@@ -110,5 +119,4 @@ fn write(reply: &Reply, headless: bool, last: bool, out: &mut BytesMut) -> usize
     );
     out.put_slice(head.as_bytes());
     out.put_slice(body);
-    body.len()
 }

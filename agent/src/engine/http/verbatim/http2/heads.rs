@@ -7,7 +7,7 @@ use super::lane::Block;
 use super::reply::{self, Shrink, Windows};
 use super::stream::Stream;
 use super::{Http2, MAX_STREAMS, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, Violation};
-use crate::engine::http::exchange::{Direction, Exchange, Half};
+use crate::engine::http::exchange::{Direction, Exchange};
 use crate::engine::http::verbatim::{Out, refused};
 use crate::engine::http::{Field, Reply, RequestHead};
 use crate::engine::policy::Verdict;
@@ -40,7 +40,8 @@ impl Http2 {
             return Err(Invalid("a second request on a stream").into());
         }
         if let Some(stream) = self.streams.get_mut(&id) {
-            stream.headers(direction, status.and_then(|status| status.parse().ok()));
+            let status = status.and_then(|status| status.parse().ok());
+            stream.headers(direction, status, &fields);
         }
         self.lane(direction).pass(block, &fields, out.along(direction));
         if block.ends() {
@@ -92,8 +93,7 @@ impl Http2 {
                 reply::reset(id, NO_ERROR, downstream);
             }
         });
-        exchange.answer(reply.status.as_u16());
-        exchange.settle(Direction::Response, Half::whole(sent as u64));
+        exchange.reply(reply, &reply.body[..sent]);
         if let Some(finished) = exchange.finish() {
             self.exchanges.emit(finished);
         }

@@ -96,7 +96,7 @@ impl Http2 {
             out.along(direction).extend_from_slice(&passing);
         }
         if let Some(stream) = self.streams.get_mut(&data.stream) {
-            stream.data(direction, content);
+            stream.data(direction, &passing[..content]);
         }
         data.content -= content;
         self.advance(direction, data.left - passing.len(), |left| At::Data(Data { left, ..data }), out);

@@ -1,5 +1,6 @@
 //! One stream that passes: its exchange, and how far either side has come.
 
+use crate::engine::http::Field;
 use crate::engine::http::exchange::{Direction, Exchange, Half};
 use crate::engine::http::verbatim::Exchanges;
 use crate::engine::policy::Permit;
@@ -16,24 +17,24 @@ pub(super) struct Stream {
 impl Stream {
     /// A stream whose request's head passes.
     pub(super) fn new(exchange: Exchange, permit: Permit) -> Self {
-        Self { exchange, halves: Default::default(), ended: [false; 2], is_answered: false, _permit: permit }
+        let halves = [exchange.half(Direction::Request), exchange.half(Direction::Response)];
+        Self { exchange, halves, ended: [false; 2], is_answered: false, _permit: permit }
     }
 
     /// A header block other than the request's head passes; `status` if it has one.
-    pub(super) fn headers(&mut self, direction: Direction, status: Option<u16>) {
+    pub(super) fn headers(&mut self, direction: Direction, status: Option<u16>, fields: &[Field]) {
         match status {
-            Some(100..=199) => {}
             Some(status) if direction == Direction::Response && !self.is_answered => {
-                self.is_answered = true;
-                self.exchange.answer(status);
+                self.is_answered = status >= 200;
+                self.exchange.answer(status, fields);
             }
-            _ => self.note(direction, Half::trailers),
+            _ => self.note(direction, |half| half.trailers(fields)),
         }
     }
 
     /// Content passes.
-    pub(super) fn data(&mut self, direction: Direction, bytes: usize) {
-        self.note(direction, |half| half.data(bytes as u64));
+    pub(super) fn data(&mut self, direction: Direction, content: &[u8]) {
+        self.note(direction, |half| half.data(content));
     }
 
     /// One side is over.

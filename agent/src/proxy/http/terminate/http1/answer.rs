@@ -14,10 +14,10 @@ use crate::proxy::error::{Error, Kind, Side};
 ///
 /// # Errors
 /// `error`, if there is nothing to answer.
-pub(super) fn to(error: Error) -> Result<Response<Body>, Error> {
+pub(super) fn to(error: Error) -> Result<Reply, Error> {
     match (error.side, error.kind) {
         (Side::Downstream, _) | (_, Kind::StreamReset) => Err(error),
-        _ => Ok(with(Reply::unreachable(&error.to_string(), error.is_late()))),
+        _ => Ok(Reply::unreachable(&error.to_string(), error.is_late())),
     }
 }
 

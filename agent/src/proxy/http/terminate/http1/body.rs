@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::Method;
 use http_body_util::{Either, Full};
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 
 use super::child::Entered;
-use crate::engine::http::RequestHead;
+use crate::engine::http::{Field, Reply, RequestHead};
 use crate::engine::http::exchange::{Direction, Exchange, Half, OutOfOrder};
 use crate::engine::policy::Verdict;
 use crate::proxy::connection::Connection;
@@ -26,18 +27,33 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 pub(super) struct Tracked {
     connection: Arc<Connection>,
     exchange: Mutex<Exchange>,
+    /// It asks for no body.
+    is_head: bool,
 }
 
 impl Tracked {
     /// Begins an exchange and reports it, and judges its head.
     pub(super) fn begin(connection: &Arc<Connection>, head: &RequestHead) -> (Arc<Self>, Verdict) {
         let (exchange, verdict) = connection.begin_exchange(head, |event| connection.emit(event));
-        (Arc::new(Self { connection: Arc::clone(connection), exchange: Mutex::new(exchange) }), verdict)
+        let exchange = Mutex::new(exchange);
+        let tracked = Self { connection: Arc::clone(connection), exchange, is_head: head.method == Method::HEAD };
+        (Arc::new(tracked), verdict)
     }
 
-    /// Notes the status that goes to the child.
-    pub(super) fn answer(&self, status: http::StatusCode) {
-        self.with(|exchange| exchange.answer(status.as_u16()));
+    /// Notes the head that goes to the child.
+    pub(super) fn answer<B>(&self, response: &hyper::Response<B>) {
+        self.with(|exchange| exchange.answer(response.status().as_u16(), &Field::all(response.headers())));
+    }
+
+    /// Notes an answer of the agent's own.
+    pub(super) fn reply(&self, reply: &Reply) {
+        let body = if self.is_head { &[][..] } else { &reply.body };
+        self.with(|exchange| exchange.reply(reply, body));
+    }
+
+    /// One direction, of which nothing has passed yet.
+    pub(super) fn half(&self, direction: Direction) -> Half {
+        self.with(|exchange| exchange.half(direction))
     }
 
     /// Notes what cut the exchange short.
@@ -90,14 +106,15 @@ impl Metered {
     }
 
     fn new(body: Incoming, direction: Direction, tracked: &Arc<Tracked>) -> Self {
-        let tracked = Some(Arc::clone(tracked));
-        Self { body, direction, half: Half::default(), tracked, unit: None, entered: None }
+        let half = tracked.half(direction);
+        Self { body, direction, half, tracked: Some(Arc::clone(tracked)), unit: None, entered: None }
     }
 
     fn note(&mut self, frame: &Frame<Bytes>) -> Result<(), OutOfOrder> {
-        match frame.data_ref() {
-            Some(data) => self.half.data(data.len() as u64),
-            None => self.half.trailers(),
+        match (frame.data_ref(), frame.trailers_ref()) {
+            (Some(data), _) => self.half.data(data),
+            (None, Some(trailers)) => self.half.trailers(&Field::all(trailers)),
+            (None, None) => Ok(()),
         }
     }
 
@@ -122,6 +139,9 @@ impl hyper::body::Body for Metered {
     type Error = BoxError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Some(tracked) = &self.tracked {
+            ready!(tracked.connection.poll_room(cx));
+        }
         match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
             Some(Ok(frame)) => Poll::Ready(Some(self.note(&frame).map(|()| frame).map_err(Into::into))),
             Some(Err(error)) => Poll::Ready(Some(Err(self.broke(error)))),

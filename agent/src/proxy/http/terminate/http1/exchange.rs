@@ -32,7 +32,7 @@ pub(super) fn exchange(
             Verdict::Forward(permit) => permit,
             Verdict::Refuse(reply) => {
                 upgrade.decline(&upstream.route.connection);
-                tracked.answer(reply.status);
+                tracked.reply(&reply);
                 return Ok(answer::with(reply));
             }
         };
@@ -41,7 +41,9 @@ pub(super) fn exchange(
             Err(error) => {
                 upgrade.decline(&upstream.route.connection);
                 tracked.fail(error.chain());
-                answer::to(error).inspect(|response| tracked.answer(response.status()))
+                let reply = answer::to(error)?;
+                tracked.reply(&reply);
+                Ok(answer::with(reply))
             }
         }
     }
@@ -55,10 +57,10 @@ fn deliver(
     mut response: Response<Incoming>,
 ) -> Response<Body> {
     if let Err(reply) = upgrade.follow(&upstream.route.connection, tracked, &mut response) {
-        tracked.answer(reply.status);
+        tracked.reply(&reply);
         return answer::with(reply);
     }
-    tracked.answer(response.status());
+    tracked.answer(&response);
     upstream.route.connection.exchanges.answer();
     response.map(|body| Either::Left(Metered::response(body, tracked, entered, &upstream.route.connection)))
 }

@@ -1,12 +1,16 @@
 //! Connections that stop being HTTP: `101 Switching Protocols` (WebSocket among others) and CONNECT. What follows is
 //! copied unread.
 
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use hyper::body::Incoming;
-use hyper::upgrade::{OnUpgrade, on};
+use hyper::upgrade::{OnUpgrade, Upgraded, on};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, ReadBuf};
 
 use super::body::Tracked;
 use crate::engine::http::Reply;
@@ -14,6 +18,7 @@ use crate::engine::http::exchange::{Direction, Half};
 use crate::engine::policy::ConnPermit;
 use crate::proxy::connection::Connection;
 use crate::proxy::error::{Error, Side};
+use crate::proxy::io::write_through;
 use crate::proxy::relay::copy;
 
 /// The child's side of an upgrade that may come.
@@ -78,11 +83,34 @@ async fn join(
     upstream: OnUpgrade,
 ) -> Result<(), Error> {
     let failed = |side| move |error| Error::hyper(side, connection.peer(side), error);
-    let downstream = downstream.await.map_err(failed(Side::Downstream))?;
-    let upstream = upstream.await.map_err(failed(Side::Upstream))?;
-    let (sent, received) = copy(connection, TokioIo::new(downstream), TokioIo::new(upstream)).await?;
-    for (direction, bytes) in [(Direction::Request, sent), (Direction::Response, received)] {
-        tracked.settle(direction, Half::whole(bytes));
+    let taped = |io, direction| Taped { io: TokioIo::new(io), half: tracked.half(direction), connection };
+    let mut downstream = taped(downstream.await.map_err(failed(Side::Downstream))?, Direction::Request);
+    let mut upstream = taped(upstream.await.map_err(failed(Side::Upstream))?, Direction::Response);
+    let copied = copy(connection, &mut downstream, &mut upstream).await;
+    for (direction, Taped { mut half, .. }) in [(Direction::Request, downstream), (Direction::Response, upstream)] {
+        match &copied {
+            Ok(_) => half.end(),
+            Err(error) => half.fail(error.chain()),
+        }
+        tracked.settle(direction, half);
     }
-    Ok(())
+    copied.map(drop)
 }
+
+/// One side of a tunnel; what is read from it is noted as it passes.
+struct Taped<'a> {
+    io: TokioIo<Upgraded>,
+    half: Half,
+    connection: &'a Connection,
+}
+
+impl AsyncRead for Taped<'_> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        ready!(self.connection.poll_room(cx));
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
+        Poll::Ready(self.half.data(&buf.filled()[before..]).map_err(io::Error::other))
+    }
+}
+
+write_through!(['a] Taped<'a>, io);

@@ -13,7 +13,7 @@ use http::{HeaderMap, Request, Response};
 
 use super::upstream::Upstream;
 use crate::engine::http::exchange::{Direction, Exchange, Half};
-use crate::engine::http::{Reply, RequestHead};
+use crate::engine::http::{Field, Reply, RequestHead};
 use crate::engine::policy::{Permit, Verdict};
 use crate::proxy::connection::Connection;
 use crate::proxy::error::{Error, Side};
@@ -63,7 +63,7 @@ pub(super) async fn carry(upstream: Arc<Upstream>, request: Request<RecvStream>,
     let refused = match verdict {
         Verdict::Refuse(reply) => Some(reply),
         Verdict::Forward(permit) => match open(&upstream, permit).await {
-            Ok(sender) => return forward(sender, request, respond, &mut followed.exchange).await,
+            Ok(sender) => return forward(connection, sender, request, respond, &mut followed.exchange).await,
             Err(error) => {
                 followed.exchange.fail(error.chain());
                 Some(Reply::unreachable(&error.to_string(), error.is_late()))
@@ -71,7 +71,7 @@ pub(super) async fn carry(upstream: Arc<Upstream>, request: Request<RecvStream>,
         },
     };
     if let Some(reply) = refused {
-        followed.exchange.answer(reply.status.as_u16());
+        followed.exchange.reply(&reply, &reply.body);
         answer(reply, &mut respond);
     }
 }
@@ -94,13 +94,14 @@ fn answer(reply: Reply, respond: &mut SendResponse<Bytes>) {
 }
 
 async fn forward(
+    connection: &Connection,
     mut sender: SendRequest<Bytes>,
     request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
     exchange: &mut Exchange,
 ) {
     let (head, mut body) = request.into_parts();
-    let (mut sent, mut received, mut status) = (Half::default(), Half::default(), None);
+    let (mut sent, mut received) = (exchange.half(Direction::Request), exchange.half(Direction::Response));
     let ends = body.is_end_stream();
     let (response, mut upload) = match sender.send_request(Request::from_parts(head, ()), ends) {
         Ok(streams) => streams,
@@ -111,8 +112,8 @@ async fn forward(
     };
     let cut = {
         let sending =
-            async { if ends { Ok(()) } else { copy(&mut body, &mut upload, Direction::Request, &mut sent).await } };
-        let receiving = receive(response, &mut respond, &mut received, &mut status);
+            async { if ends { Ok(()) } else { copy(connection, &mut body, &mut upload, Direction::Request, &mut sent).await } };
+        let receiving = receive(connection, response, &mut respond, &mut received, exchange);
         both(sending, receiving).await
     };
     match &cut {
@@ -124,9 +125,6 @@ async fn forward(
     }
     if ends || cut.is_none() {
         sent.end();
-    }
-    if let Some(status) = status {
-        exchange.answer(status);
     }
     // A server that has answered may say that it wants no more of the request (RFC 9113 section 8.1).
     if let Some(cut) = cut.filter(|cut| cut.reason != Reason::NO_ERROR) {
@@ -161,10 +159,11 @@ async fn both(
 
 /// Passes the response on: what announces it, its head, its body.
 async fn receive(
+    connection: &Connection,
     mut response: ResponseFuture,
     respond: &mut SendResponse<Bytes>,
     half: &mut Half,
-    status: &mut Option<u16>,
+    exchange: &mut Exchange,
 ) -> Result<(), Cut> {
     let head = loop {
         let informational = poll_fn(|cx| response.poll_informational(cx));
@@ -172,14 +171,17 @@ async fn receive(
             biased;
             reset = poll_fn(|cx| respond.poll_reset(cx)) => return Err(left(reset)),
             told = informational => match told {
-                Some(Ok(head)) => respond.send_informational(head).map_err(|error| Cut::new(Side::Downstream, &error))?,
+                Some(Ok(head)) => {
+                    exchange.answer(head.status().as_u16(), &Field::all(head.headers()));
+                    respond.send_informational(head).map_err(|error| Cut::new(Side::Downstream, &error))?;
+                }
                 Some(Err(error)) => return Err(Cut::new(Side::Upstream, &error)),
                 None => break wait(&mut response, respond).await?,
             },
         }
     };
     let (head, mut body) = head.into_parts();
-    *status = Some(head.status.as_u16());
+    exchange.answer(head.status.as_u16(), &Field::all(&head.headers));
     let ends = body.is_end_stream();
     let sent = respond.send_response(Response::from_parts(head, ()), ends);
     let mut download = sent.map_err(|error| Cut::new(Side::Downstream, &error))?;
@@ -187,7 +189,7 @@ async fn receive(
         half.end();
         return Ok(());
     }
-    copy(&mut body, &mut download, Direction::Response, half).await
+    copy(connection, &mut body, &mut download, Direction::Response, half).await
 }
 
 async fn wait(response: &mut ResponseFuture, respond: &mut SendResponse<Bytes>) -> Result<Response<RecvStream>, Cut> {
@@ -207,6 +209,7 @@ fn left(reset: Result<Reason, h2::Error>) -> Cut {
 
 /// Passes a body and its trailers on. Room is given back to the sender only as the receiver makes it.
 async fn copy(
+    connection: &Connection,
     from: &mut RecvStream,
     to: &mut SendStream<Bytes>,
     direction: Direction,
@@ -217,6 +220,7 @@ async fn copy(
         Direction::Response => (Side::Upstream, Side::Downstream),
     };
     loop {
+        poll_fn(|cx| connection.poll_room(cx)).await;
         let data = tokio::select! {
             biased;
             reset = poll_fn(|cx| to.poll_reset(cx)) => return Err(match reset {
@@ -257,19 +261,24 @@ async fn pass(
             return Err(Reason::STREAM_CLOSED.into());
         };
         let piece = data.split_to(room.min(data.len()));
+        if let Err(error) = half.data(&piece) {
+            half.fail(error.to_string());
+        }
         let length = piece.len();
         to.send_data(piece, false)?;
         from.flow_control().release_capacity(length)?;
-        if let Err(error) = half.data(length as u64) {
-            half.fail(error.to_string());
-        }
     }
     Ok(())
 }
 
 fn end(trailers: Option<HeaderMap>, to: &mut SendStream<Bytes>, half: &mut Half) -> Result<(), h2::Error> {
     match trailers {
-        Some(trailers) => to.send_trailers(trailers)?,
+        Some(trailers) => {
+            if let Err(error) = half.trailers(&Field::all(&trailers)) {
+                half.fail(error.to_string());
+            }
+            to.send_trailers(trailers)?;
+        }
         None => to.send_data(Bytes::new(), true)?,
     }
     half.end();
