@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 pub use names::Names;
 pub use resolv_conf::host_resolvers;
 
-use crate::engine::event::{Event, Events};
+use crate::engine::event::{Event, Events, micros};
 use crate::engine::policy::query::{QueryPermit, QueryPolicy, Refusal};
 use crate::engine::wire::dns::{Malformed, Message, Question, Rcode, fit, record_type_name, refusal};
 use refusals::{Refusals, Refused};
@@ -136,10 +136,11 @@ impl Forwarder {
         child: SocketAddr,
         transport: Transport,
     ) -> Result<Option<Vec<u8>>, Refusal> {
-        let permit = self.policy().permit(query, Instant::now())?;
+        let asked = Instant::now();
+        let permit = self.policy().permit(query, asked)?;
         let response = self.forward(&permit).await?.or_else(|| refusal(query.bytes(), Rcode::SERVFAIL, None));
         Ok(response.map(|response| {
-            self.report(query, &response, child, transport);
+            self.report(query, &response, child, transport, asked.elapsed());
             match transport {
                 Transport::Udp => fit(response, query.udp_size()),
                 Transport::Tcp => response,
@@ -163,7 +164,14 @@ impl Forwarder {
     }
 
     /// Remembers and reports what the child is told.
-    fn report(&self, query: &Message<'_>, response: &[u8], child: SocketAddr, transport: Transport) {
+    fn report(
+        &self,
+        query: &Message<'_>,
+        response: &[u8],
+        child: SocketAddr,
+        transport: Transport,
+        took: Duration,
+    ) {
         let (Some(Question { name, record_type, .. }), Ok(response)) = (query.question(), Message::parse(response))
         else {
             return;
@@ -177,6 +185,7 @@ impl Forwarder {
             record_type: record_type_name(*record_type),
             rcode: response.rcode().name(),
             addresses: addresses.iter().map(|address| address.ip).collect(),
+            took_us: micros(took),
         });
     }
 }

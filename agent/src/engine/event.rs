@@ -2,8 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use agent_common::maps::Reason;
+use bytes::Bytes;
 use serde::Serialize;
 
 use super::http::tape::Tape;
@@ -30,6 +32,23 @@ pub struct ConnectionId(pub u64);
 /// Identifies one exchange within a session, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct ExchangeId(pub u64);
+
+/// A time in whole microseconds, as events tell it.
+#[must_use]
+pub fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// What a TLS handshake came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Handshake {
+    /// The protocol version and the cipher suite, as in `TLSv1.3 TLS13_AES_256_GCM_SHA384`.
+    pub suite: String,
+    /// Whether an earlier session was resumed.
+    pub resumed: bool,
+    /// How long it took, in microseconds.
+    pub took_us: u64,
+}
 
 /// A fact. Serialises as one JSON object with the name of the fact in `event`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -78,6 +97,13 @@ pub enum Event {
         /// Our end, as the kernel names it.
         local: SocketAddr,
     },
+    /// The server was connected.
+    UpstreamConnected {
+        /// The connection.
+        connection: ConnectionId,
+        /// How long that took, in microseconds.
+        took_us: u64,
+    },
     /// A TLS connection was terminated on both sides.
     TlsIntercepted {
         /// The connection.
@@ -88,6 +114,13 @@ pub enum Event {
         alpn: Option<String>,
         /// Whether the server's certificate was found good.
         verified: bool,
+        /// What was agreed on with the child.
+        child: Handshake,
+        /// What was agreed on with the server.
+        server: Handshake,
+        /// The server's certificates, DER, its own first.
+        #[serde(skip)]
+        certificates: Vec<Bytes>,
     },
     /// The server's certificate was not accepted; the child is shown one with the same defect.
     CertificateRejected {
@@ -215,6 +248,8 @@ pub enum Event {
         rcode: String,
         /// The addresses in the answer.
         addresses: Vec<IpAddr>,
+        /// How long that took, in microseconds.
+        took_us: u64,
     },
     /// A DNS query was refused, or the response to it. Repeated refusals are folded into one event a second.
     DnsRefused {

@@ -13,6 +13,7 @@ mod upstream;
 pub(super) mod verify;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use rustls::HandshakeKind;
 use rustls::pki_types::CertificateDer;
@@ -32,7 +33,7 @@ use super::http::{self, Protocol};
 use super::io::{Io, Rewind, Socket};
 use super::relay::{pass_through, relay_to};
 use super::{Ca, ClientCertificate};
-use crate::engine::event::Event;
+use crate::engine::event::{Event, Handshake, micros};
 use crate::engine::pinning::{Client, Pinned};
 use crate::engine::policy::Content;
 use crate::engine::wire::sniff::Sniff;
@@ -102,7 +103,9 @@ async fn answer(
     let (sni, alpn, verified) = (hello.offer.sni.clone(), session.alpn(), session.is_verified());
     // Whoever refuses a bad certificate does so for good reason.
     let witness = verified.then(|| Witness::new(Arc::clone(connection), client));
+    let begun = Instant::now();
     let accepted = hello.accept(connection, leaf, verified, alpn.clone()).await;
+    let took = begun.elapsed();
     let downstream = accepted.inspect_err(|error| {
         if let Some(witness) = &witness {
             witness.failed(error);
@@ -113,10 +116,21 @@ async fn answer(
         sni,
         alpn: alpn.as_deref().map(|alpn| String::from_utf8_lossy(alpn).into_owned()),
         verified,
+        child: handshake(downstream.get_ref().1, took),
+        server: handshake(session.stream.get_ref().1, session.took),
+        certificates: session.certificates(),
     });
     // A session that is resumed was accepted when it began.
     let is_resumed = downstream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
     Ok(Watched::new(downstream, witness.filter(|_| !is_resumed)))
+}
+
+/// What was agreed on in a handshake that took so long.
+fn handshake(tls: &rustls::CommonState, took: Duration) -> Handshake {
+    let version = tls.protocol_version().and_then(|version| version.as_str()).unwrap_or("TLS");
+    let suite = tls.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).unwrap_or_default();
+    let resumed = tls.handshake_kind() == Some(HandshakeKind::Resumed);
+    Handshake { suite: format!("{version} {suite}"), resumed, took_us: micros(took) }
 }
 
 /// Carries what is inside.

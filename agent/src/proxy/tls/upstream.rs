@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -103,7 +104,7 @@ impl Target {
 
     /// Dials, shakes hands, and judges.
     pub(crate) async fn connect(&self, connection: &Connection) -> Result<Session, Error> {
-        let stream = self.shake(connection).await?;
+        let (stream, took) = self.shake(connection).await?;
         let roots = &connection.proxy.tls.upstream.roots;
         let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
         let standing = match roots.judge(chain, &self.name) {
@@ -118,10 +119,10 @@ impl Target {
             let error = Error::new(Side::Upstream, Kind::Tls, connection.orig_dst);
             return Err(error.because("its certificate is no longer good"));
         }
-        Ok(Session { stream, standing })
+        Ok(Session { stream, standing, took })
     }
 
-    async fn shake(&self, connection: &Connection) -> Result<TlsStream<Socket>, Error> {
+    async fn shake(&self, connection: &Connection) -> Result<(TlsStream<Socket>, Duration), Error> {
         let config = connection.proxy.tls.upstream.config(self);
         let socket = dial(connection).await?;
         let peer = connection.orig_dst;
@@ -130,16 +131,17 @@ impl Target {
         let Ok((stream, asked)) = timeout(connection.proxy.timeouts.handshake, handshake).await else {
             return Err(Error::new(Side::Upstream, Kind::TimedOut, peer));
         };
+        let took = begun.elapsed();
         if let Some(used) = asked {
             let name = self.name.to_str().into_owned();
             connection.emit(Event::ClientCertificateRequested { connection: connection.id, name, used });
         }
         let mut stream = stream.map_err(|error| Error::io(Side::Upstream, peer, error))?;
         if asked == Some(false) && stream.get_ref().1.protocol_version() == Some(ProtocolVersion::TLSv1_3) {
-            let objected = objection(&mut stream, begun.elapsed() + OBJECTION).await;
+            let objected = objection(&mut stream, took + OBJECTION).await;
             objected.map_err(|error| Error::io(Side::Upstream, peer, error))?;
         }
-        Ok(stream)
+        Ok((stream, took))
     }
 }
 
@@ -158,6 +160,8 @@ async fn objection(stream: &mut TlsStream<Socket>, patience: Duration) -> io::Re
 pub(crate) struct Session {
     pub(crate) stream: TlsStream<Socket>,
     pub(crate) standing: Standing,
+    /// How long the handshake took.
+    pub(crate) took: Duration,
 }
 
 impl Session {
@@ -169,6 +173,12 @@ impl Session {
     /// The protocol that the server chose.
     pub(crate) fn alpn(&self) -> Option<Vec<u8>> {
         self.stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec)
+    }
+
+    /// The server's certificates, DER, its own first.
+    pub(crate) fn certificates(&self) -> Vec<Bytes> {
+        let chain = self.stream.get_ref().1.peer_certificates().unwrap_or_default();
+        chain.iter().map(|certificate| Bytes::copy_from_slice(certificate)).collect()
     }
 
     /// The leaf that stands for this server.
