@@ -284,6 +284,18 @@ pub enum Event {
         /// Who tried, as far as the kernel tells: programs that connect or send datagrams, not those that forge frames.
         process: Option<Process>,
     },
+    /// Traffic is not recorded: nothing more can be written.
+    CaptureFailed {
+        /// Why.
+        reason: String,
+        /// Whether it waits until it can be; else it goes on.
+        blocks: bool,
+    },
+    /// Traffic is recorded again.
+    CaptureResumed {
+        /// Bytes of content that passed unrecorded, in the whole session so far.
+        unrecorded_bytes: u64,
+    },
     /// The proxy refused to dial an address that belongs to the host or its infrastructure.
     UpstreamRefused {
         /// The connection.
@@ -293,6 +305,30 @@ pub enum Event {
         /// What kind of address it is.
         reason: &'static str,
     },
+}
+
+impl Event {
+    /// The connection that it is about, if it is about one and names it.
+    #[must_use]
+    pub const fn connection(&self) -> Option<ConnectionId> {
+        match self {
+            Self::ConnectionAccepted { connection, .. }
+            | Self::UpstreamConnected { connection, .. }
+            | Self::TlsIntercepted { connection, .. }
+            | Self::CertificateRejected { connection, .. }
+            | Self::ClientCertificateRequested { connection, .. }
+            | Self::ClientRefusedCertificate { connection, .. }
+            | Self::PassedThrough { connection, .. }
+            | Self::Relayed { connection, .. }
+            | Self::RelayRefused { connection, .. }
+            | Self::ConnectionFailed { connection, .. }
+            | Self::ConnectionClosed { connection }
+            | Self::ExchangeStarted { connection, .. }
+            | Self::MessageRefused { connection, .. }
+            | Self::UpstreamRefused { connection, .. } => Some(*connection),
+            _ => None,
+        }
+    }
 }
 
 fn reason_name<S: serde::Serializer>(reason: &Reason, serializer: S) -> Result<S::Ok, S::Error> {

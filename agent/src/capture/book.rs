@@ -1,0 +1,191 @@
+//! What is known of a session and not over yet, and what is over and not written yet.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Config;
+use super::connection::Connection;
+use super::exchange::Exchange;
+use crate::engine::decode::mask::Masks;
+use crate::engine::decode::stream::Message;
+use crate::engine::event::{ConnectionId, Event, ExchangeId};
+use crate::engine::http::exchange::Direction;
+use crate::engine::http::tape::Passed;
+
+/// How bodies are kept.
+pub(super) struct Keeping {
+    pub(super) max_body: u64,
+    pub(super) masks: Option<Arc<Masks>>,
+}
+
+/// A row that never changes.
+pub(super) enum Row {
+    Message { exchange: u64, direction: Direction, at: i64, message: Message },
+    Event { at: i64, event: Event },
+}
+
+pub(super) struct Book {
+    pub(super) keeping: Keeping,
+    pub(super) connections: BTreeMap<u64, Connection>,
+    pub(super) exchanges: BTreeMap<u64, Exchange>,
+    pub(super) rows: Vec<Row>,
+    unrecorded_bytes: u64,
+    pub(super) unrecorded_exchanges: u64,
+}
+
+impl Book {
+    pub(super) fn new(config: &Config) -> Self {
+        let masks = config.redact.then(|| Arc::new(Masks::new(&config.redact_fields)));
+        Self {
+            keeping: Keeping { max_body: config.max_body, masks },
+            connections: BTreeMap::new(),
+            exchanges: BTreeMap::new(),
+            rows: Vec::new(),
+            unrecorded_bytes: 0,
+            unrecorded_exchanges: 0,
+        }
+    }
+
+    /// Notes a fact.
+    pub(super) fn event(&mut self, at: i64, event: Event) {
+        let connection = |id: ConnectionId| id.0;
+        match &event {
+            Event::ConnectionAccepted { connection: id, child, orig_dst, process } => {
+                self.connections.insert(connection(*id), Connection::new(at, *child, *orig_dst, process.clone()));
+            }
+            Event::ExchangeStarted { .. } => {}
+            Event::ExchangeRefused { exchange, .. } => {
+                if let Some(exchange) = self.exchanges.get_mut(&exchange.0) {
+                    (exchange.is_refused, exchange.is_dirty) = (true, true);
+                }
+            }
+            Event::ExchangeFinished { exchange, error, .. } => self.finish(at, *exchange, error.clone()),
+            _ => {
+                let known = event.connection().and_then(|id| self.connections.get_mut(&id.0));
+                if let Some(known) = known {
+                    known.note(at, &event);
+                }
+                if !is_in_connections(&event) {
+                    self.rows.push(Row::Event { at, event });
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self, at: i64, id: ExchangeId, error: Option<String>) {
+        let Some(exchange) = self.exchanges.get_mut(&id.0) else { return };
+        let messages = exchange.finish(at, error);
+        for (direction, message) in messages {
+            self.message(at, id, direction, message);
+        }
+    }
+
+    /// Notes a part of an exchange.
+    pub(super) fn passed(&mut self, at: i64, id: ExchangeId, part: Passed) {
+        if let Passed::Request(connection, mut head) = part {
+            if let Some(connection) = self.connections.get_mut(&connection.0) {
+                connection.speaks_http(head.host());
+            }
+            if let Some(masks) = &self.keeping.masks {
+                masks.fields(&mut head.fields);
+                masks.fields(&mut head.pseudo);
+                head.path = masks.url(&head.path);
+            }
+            self.exchanges.insert(id.0, Exchange::new(connection.0, at, *head));
+            return;
+        }
+        let Some(exchange) = self.exchanges.get_mut(&id.0) else { return };
+        let mask = |mut fields| {
+            if let Some(masks) = &self.keeping.masks {
+                masks.fields(&mut fields);
+            }
+            fields
+        };
+        let (direction, messages) = match part {
+            Passed::Request(..) => return,
+            Passed::Response(status, fields) => return exchange.answer(at, status, mask(fields)),
+            Passed::Trailers(direction, fields) => {
+                exchange.is_dirty = true;
+                exchange.side(direction).trailers = Some(mask(fields));
+                return;
+            }
+            Passed::Data(direction, content) => (direction, exchange.data(direction, &content, &self.keeping)),
+            Passed::End(direction) => (direction, exchange.end(at, direction)),
+        };
+        for message in messages {
+            self.message(at, id, direction, message);
+        }
+    }
+
+    fn message(&mut self, at: i64, exchange: ExchangeId, direction: Direction, mut message: Message) {
+        if let Some(masks) = &self.keeping.masks {
+            masks.text(&mut message.payload);
+        }
+        self.rows.push(Row::Message { exchange: exchange.0, direction, at, message });
+    }
+
+    /// The session ends: what is open stays so, as far as it has come.
+    pub(super) fn end(&mut self) {
+        for exchange in self.exchanges.values_mut() {
+            for direction in [Direction::Request, Direction::Response] {
+                if let Some(body) = &mut exchange.side(direction).body {
+                    body.end();
+                    exchange.is_dirty = true;
+                }
+            }
+        }
+    }
+
+    /// Whether something has changed that is not written.
+    pub(super) fn is_dirty(&self) -> bool {
+        self.connections.values().any(|connection| connection.is_dirty)
+            || self.exchanges.values().any(|exchange| exchange.is_dirty)
+    }
+
+    /// All of it is written: what is over is no longer needed.
+    pub(super) fn written(&mut self) {
+        self.rows.clear();
+        self.connections.retain(|_, connection| {
+            connection.is_dirty = false;
+            connection.closed.is_none()
+        });
+        self.exchanges.retain(|_, exchange| {
+            exchange.is_dirty = false;
+            exchange.finished.is_none()
+        });
+    }
+
+    /// Lets go of what cannot be written, and counts it.
+    pub(super) fn forget(&mut self) {
+        for exchange in self.exchanges.values_mut() {
+            self.unrecorded_exchanges += u64::from(exchange.finished.is_some());
+            for side in [&mut exchange.request, &mut exchange.reply] {
+                self.unrecorded_bytes += side.body.as_mut().map_or(0, super::body::Body::forget);
+            }
+        }
+        let messages = self.rows.iter().map(|row| match row {
+            Row::Message { message, .. } => message.payload.len() as u64,
+            Row::Event { .. } => 0,
+        });
+        self.unrecorded_bytes += messages.sum::<u64>();
+        self.rows.clear();
+        self.connections.retain(|_, connection| connection.closed.is_none());
+        self.exchanges.retain(|_, exchange| exchange.finished.is_none());
+    }
+
+    /// Bytes that passed and could not be written.
+    pub(super) const fn unrecorded(&self) -> u64 {
+        self.unrecorded_bytes
+    }
+}
+
+/// Whether the row of its connection says all that `event` does.
+const fn is_in_connections(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::ConnectionAccepted { .. }
+            | Event::ConnectionClosed { .. }
+            | Event::UpstreamConnected { .. }
+            | Event::TlsIntercepted { .. }
+    )
+}
