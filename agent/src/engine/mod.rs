@@ -1,6 +1,7 @@
 //! What the agent knows and decides, without doing: no sockets, no files, no clock, no kernel. Time and bytes come in
 //! as arguments, verdicts and events go out as values.
 
+pub mod decode;
 #[cfg(test)]
 pub(crate) mod dice;
 pub mod event;
