@@ -49,6 +49,9 @@ pub enum Error {
     /// The session has as much as it may.
     #[error("the capture has reached its limit of {0} bytes")]
     Limit(u64),
+    /// The names of fields to mask cannot be used.
+    #[error("what is to be masked: {0}")]
+    Masks(#[from] crate::engine::decode::mask::Unusable),
     /// No thread can be started.
     #[error("the capture's thread: {0}")]
     Thread(#[source] io::Error),
