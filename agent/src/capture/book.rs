@@ -152,6 +152,9 @@ impl Book {
         });
         self.exchanges.retain(|_, exchange| {
             exchange.is_dirty = false;
+            for body in [&mut exchange.request.body, &mut exchange.reply.body].into_iter().flatten() {
+                body.is_dirty = false;
+            }
             exchange.finished.is_none()
         });
     }
