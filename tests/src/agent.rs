@@ -1,17 +1,18 @@
 //! The agent as its users start it: `agent run` around a command, or to bring a session up.
 
 use std::ffi::OsStr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::recorded::Recorded;
 use crate::lab::{COMMAND, Lab};
 use crate::leftovers::Leftovers;
 use crate::netns::Netns;
 use crate::process::{Output, Process};
+use crate::recorded::Recorded;
 use crate::session::Session;
 use crate::wait;
 use crate::{scratch, tools};
@@ -33,6 +34,9 @@ impl<'a> Agent<'a> {
         let name = scratch::unique();
         let log = lab.scratch.path().join(format!("{name}.log"));
         let state = lab.scratch.path().join("state");
+        std::fs::create_dir_all(&state).unwrap();
+        // Whoever a session is for makes the rest.
+        std::fs::set_permissions(&state, std::fs::Permissions::from_mode(0o1777)).unwrap();
         let env = vec![("XDG_STATE_HOME".to_owned(), state.to_str().unwrap().to_owned())];
         let captures = state.join("agent/captures");
         Self { host: &lab.host, name, log, captures, args: Vec::new(), env, wrapper: Vec::new() }

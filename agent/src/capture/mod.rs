@@ -50,3 +50,6 @@ pub enum OnFull {
     /// Traffic stops until there is room.
     Block,
 }
+
+#[cfg(test)]
+mod tests;
