@@ -2,8 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a suite panics where a test fails")]
 
-use serde_json::json;
-use tests::Lab;
+use std::fs;
+use std::process::Command;
+
+use nix::sys::signal::{Signal, kill};
+use serde_json::{Value, json};
+use tests::clients::Client;
+use tests::{Lab, Recorded, process};
 
 #[test]
 fn an_exchange_is_recorded_with_its_heads_bodies_and_times() {
@@ -74,4 +79,96 @@ fn names_refusals_and_connections_are_recorded() {
     assert_eq!(capture.value("SELECT reason FROM blocked WHERE destination = '198.51.100.9:25'"), "port");
     assert_eq!(capture.value("SELECT count(*) FROM connections WHERE closed >= accepted AND connect_us > 0"), 1);
     assert_eq!(capture.value("SELECT value FROM session WHERE name = 'mode'"), "enforce");
+}
+
+/// What an end wrote down that it sent or got, in hexadecimal.
+fn noted(log: &str, what: &str) -> Vec<String> {
+    log.lines().filter_map(|line| line.strip_prefix(what)).map(|hex| hex.trim().to_uppercase()).collect()
+}
+
+/// The payloads of the messages of the only exchange of this kind.
+fn recorded(capture: &Recorded, kind: &str, direction: &str) -> Vec<String> {
+    let rows = capture.rows(&format!(
+        "SELECT hex(m.payload) AS payload FROM messages m JOIN exchanges e ON e.id = m.exchange \
+         WHERE e.stream = '{kind}' AND m.direction = '{direction}' AND m.kind <> 'close' ORDER BY m.id"
+    ));
+    rows.iter().map(|row| row["payload"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_message_of_a_stream_is_recorded_as_both_ends_saw_it() {
+    for carrier in ["verbatim", "terminate"] {
+        let (lab, [http, grpc]) = Lab::with_messages();
+        for (kind, arguments, log) in [
+            ("sse", &["sse"][..], &http),
+            ("sse", &["sse", "gzip"], &http),
+            ("websocket", &["websocket"], &http),
+            ("grpc", &["talk"], &grpc),
+        ] {
+            fs::write(log, "").unwrap();
+            let agent = lab.agent().args(&["--carrier", carrier]);
+            let client = Client::node("messages.js");
+            let output = agent.run(&client.argv(arguments));
+            let (client, server) = (output.ok(), fs::read_to_string(log).unwrap());
+            let capture = agent.capture();
+            let (sent, got) = (noted(client, "client sent"), noted(client, "client got"));
+            assert!(got.len() >= 8, "{output:#?}");
+            assert_eq!(noted(&server, "server sent"), got, "{arguments:?}");
+            assert!(recorded(&capture, kind, "response") == got, "{carrier} {arguments:?}: responses");
+            assert!(recorded(&capture, kind, "request") == sent, "{carrier} {arguments:?}: requests");
+            assert_eq!(noted(&server, "server got"), sent);
+        }
+    }
+}
+
+#[test]
+fn a_killed_worker_leaves_all_but_the_last_moment() {
+    let mut lab = Lab::bare();
+    lab.serve_dns();
+    lab.node_origin();
+    let mut session = lab.agent().up();
+    let capture = session.capture();
+    let mut transfer = session.spawn(&["curl", "-sSN", "https://stream.test/stream"]);
+    transfer.wait_line("one");
+    capture
+        .wait("SELECT count(*) FROM exchanges e JOIN bodies b ON b.id = e.response_body WHERE b.size = 4", &json!(1));
+    kill(session.worker(), Signal::SIGKILL).unwrap();
+    assert_ne!(transfer.finish().status, 0);
+    let row = &capture.rows("SELECT response_body, finished, path FROM exchanges")[0];
+    assert_eq!(capture.body(&row["response_body"]), b"one\n");
+    assert_eq!((&row["finished"], &row["path"]), (&Value::Null, &json!("/stream")));
+    // The next worker goes on with the numbers.
+    session.exec(&["curl", "-sS", "https://stream.test/release"]).ok();
+    capture.wait("SELECT count(*) FROM exchanges WHERE finished IS NOT NULL AND id = 2", &json!(1));
+    session.down();
+    assert_eq!(capture.value("PRAGMA integrity_check"), "ok");
+}
+
+#[test]
+fn what_is_recorded_is_the_users_and_hidden_from_the_command() {
+    let lab = Lab::new();
+    let folder = lab.scratch.file("home");
+    for mode in ["observe", "enforce"] {
+        let given = format!("{folder}/{mode}");
+        let look = format!("ls {given}; echo x > {given}/x; curl -sS https://origin.test/hello");
+        let agent = lab.agent().args(&["--mode", mode, "--capture", &given]);
+        let output = agent.shell(&look);
+        assert_eq!(output.stdout, "hello from origin.test\n", "{output:#?}");
+        assert!(output.stderr.contains("Read-only") || output.stderr.contains("Permission"), "{output:#?}");
+        let capture = Recorded::at(&given);
+        assert_eq!(capture.value("SELECT count(*) FROM exchanges"), 1);
+        let stat = process::run(Command::new("stat").args(["-c", "%a %U %G", &given, &format!("{given}/capture.db")]));
+        assert_eq!(stat.ok(), "2770 nobody root\n640 nobody root\n");
+        // It is taken: nothing of it is written over.
+        let again = agent.run(&["true"]);
+        assert!(again.status == 125 && again.stderr.contains("not empty"), "{again:#?}");
+    }
+}
+
+#[test]
+fn nothing_is_recorded_where_nobody_wants_it() {
+    let lab = Lab::new();
+    let agent = lab.agent().args(&["--no-capture"]);
+    assert_eq!(agent.run(&["curl", "-sS", "https://origin.test/hello"]).ok(), "hello from origin.test\n");
+    assert!(!std::path::Path::new(&lab.scratch.file("state/agent")).exists());
 }
