@@ -172,3 +172,59 @@ fn nothing_is_recorded_where_nobody_wants_it() {
     assert_eq!(agent.run(&["curl", "-sS", "https://origin.test/hello"]).ok(), "hello from origin.test\n");
     assert!(!std::path::Path::new(&lab.scratch.file("state/agent")).exists());
 }
+
+/// A download of 24 MB that does not compress, in a session whose directory has room for 3 MiB; what came of it, the log,
+/// and a copy of what was recorded.
+fn on_a_small_disk(on_full: &str) -> (tests::Output, String, Value) {
+    let lab = Lab::new();
+    let bytes: Vec<u8> = (0..6_000_000_u32)
+        .flat_map(|number| (number.wrapping_mul(2_654_435_761) ^ (number >> 3).wrapping_mul(40_503)).to_le_bytes())
+        .collect();
+    fs::write(format!("{}/big", lab.www("origin.test")), bytes).unwrap();
+    let (disk, kept) = (lab.scratch.file("disk"), lab.scratch.file("kept"));
+    fs::create_dir(&disk).unwrap();
+    let settings = lab.scratch.write("agent.toml", format!("[capture]\non_full = \"{on_full}\"\n"));
+    let script = format!(
+        "mount -t tmpfs -o size=3m,mode=755 none {disk} && {{ \"$@\"; status=$?; cp -a {disk}/capture {kept}; exit $status; }}"
+    );
+    let agent = lab.agent().args(&["--config", &settings, "--capture", &format!("{disk}/capture")]);
+    let agent = agent.under(&["unshare", "--mount", "sh", "-c", &script, "sh"]);
+    let get = "curl -sS https://origin.test/hello; curl -sS -m 5 -o /dev/null -w '%{size_download}\\n' https://origin.test/big";
+    let output = agent.shell(get);
+    let hello =
+        Recorded::at(kept).value("SELECT count(*) FROM exchanges WHERE path = '/hello' AND finished IS NOT NULL");
+    (output, agent.log(), hello)
+}
+
+#[test]
+fn on_a_full_disk_traffic_goes_on_and_the_log_says_that_it_is_not_recorded() {
+    let (output, log, hello) = on_a_small_disk("continue");
+    assert_eq!(output.ok(), "hello from origin.test\n24000000\n");
+    assert!(log.contains("\"event\":\"capture_failed\"") && log.contains("\"blocks\":false"), "{log}");
+    assert_eq!(hello, 1, "what was recorded before stays");
+}
+
+#[test]
+fn on_a_full_disk_traffic_stops_if_nothing_may_pass_unrecorded() {
+    let (output, log, hello) = on_a_small_disk("block");
+    assert_eq!(output.status, 28, "curl gave up: {output:#?}");
+    assert!(!output.stdout.contains("24000000"), "{output:#?}");
+    assert!(log.contains("\"event\":\"capture_failed\"") && log.contains("\"blocks\":true"), "{log}");
+    assert_eq!(hello, 1);
+}
+
+#[test]
+fn a_user_reads_what_was_recorded_and_removes_it() {
+    let lab = Lab::new();
+    let agent = lab.agent().args(&["--user", "games"]);
+    agent.run(&["curl", "-sS", "https://origin.test/hello"]).ok();
+    let folder = "/var/lib/agent/captures/5";
+    let ours = fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path());
+    let path = ours.filter(|path| path.to_str().unwrap().contains(&format!("/{}-", agent.name()))).max().unwrap();
+    let path = path.to_str().unwrap();
+    let stranger = Command::new("setpriv").args(["--reuid=4000000", "--clear-groups", "ls", path]).output().unwrap();
+    assert!(!stranger.status.success(), "anybody may read it");
+    let read = format!("sqlite3 {path}/capture.db 'SELECT path FROM exchanges' && rm -r {path}");
+    let games = ["--reuid=games", "--regid=60", "--clear-groups", "sh", "-c", &read];
+    assert_eq!(process::run(Command::new("setpriv").args(games)).ok(), "/hello\n");
+}
