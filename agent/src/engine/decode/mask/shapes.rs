@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use regex::bytes::Regex;
 
+use super::Secret;
+
 /// What is a key as a whole.
 const KEYS: [&str; 17] = [
     // AWS: access key identifiers.
@@ -60,17 +62,14 @@ impl Shapes {
         })
     }
 
-    /// Appends to `secrets` where in `text` a key is.
-    pub(super) fn find(&self, text: &[u8], secrets: &mut Vec<Range<usize>>) {
-        secrets.extend(self.keys.find_iter(text).map(|key| key.range()));
-        let introduced = self.introduced.captures_iter(text);
-        secrets.extend(
-            introduced
-                .filter_map(|found| (1..=INTRODUCED.len()).find_map(|group| found.get(group)))
-                .map(|secret| secret.range()),
-        );
-        let cards = self.card.find_iter(text).map(|number| number.range());
-        secrets.extend(cards.filter(|number| is_card(text, number)));
+    /// Where in `text` a key is.
+    pub(super) fn find(&self, text: &[u8]) -> Vec<Secret> {
+        let whole = |range: Range<usize>| Secret { start: range.start, value: range };
+        let keys = self.keys.find_iter(text).map(|key| whole(key.range()));
+        let introduced = self.introduced.captures_iter(text).filter_map(|found| Secret::of(&found));
+        let numbers = self.card.find_iter(text).map(|number| number.range());
+        let cards = numbers.filter(|number| is_card(text, number)).map(whole);
+        keys.chain(introduced).chain(cards).collect()
     }
 }
 
@@ -87,15 +86,15 @@ fn is_card(text: &[u8], range: &Range<usize>) -> bool {
 
 fn is_issued(digits: &[u8]) -> bool {
     let start = digits.iter().take(4).fold(0, |start, &digit| start * 10 + u32::from(digit));
-    match (start, digits.len()) {
-        (4000..=4999, 13 | 16 | 19) => true,
-        (5100..=5599 | 2221..=2720, 16) => true,
-        (3400..=3499 | 3700..=3799, 15) => true,
-        (3000..=3059 | 3600..=3699 | 3800..=3999, 14) => true,
-        (3528..=3589 | 6011 | 6200..=6299 | 6440..=6599, 16..=19) => true,
-        (5000..=5099 | 5600..=5899 | 6300..=6399 | 6700..=6799, 12..=19) => true,
-        _ => false,
-    }
+    matches!(
+        (start, digits.len()),
+        (4000..=4999, 13 | 16 | 19)
+            | (5100..=5599 | 2221..=2720, 16)
+            | (3400..=3499 | 3700..=3799, 15)
+            | (3000..=3059 | 3600..=3699 | 3800..=3999, 14)
+            | (3528..=3589 | 6011 | 6200..=6299 | 6440..=6599, 16..=19)
+            | (5000..=5099 | 5600..=5899 | 6300..=6399 | 6700..=6799, 12..=19)
+    )
 }
 
 /// The formula of Luhn.
