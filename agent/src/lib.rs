@@ -3,6 +3,7 @@
 
 pub mod app;
 pub mod bypass;
+pub mod capture;
 pub mod cli;
 pub mod config;
 pub mod dns;

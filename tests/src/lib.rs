@@ -32,6 +32,7 @@ pub mod procfs;
 pub mod scratch;
 pub mod session;
 pub mod tools;
+pub mod tshark;
 pub mod wait;
 
 pub use agent::Agent;
@@ -43,4 +44,5 @@ pub use netns::Netns;
 pub use orphans::Orphans;
 pub use process::{Output, Process};
 pub use session::Session;
+pub use tshark::Tshark;
 pub use wait::eventually;

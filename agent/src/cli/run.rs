@@ -44,6 +44,12 @@ pub(super) struct RunArgs {
     /// Keep the session's log in this file
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
+    /// Write the session's packets to this file, with the keys that decrypt them (pcapng)
+    #[arg(long, value_name = "FILE")]
+    pcap: Option<PathBuf>,
+    /// Write the keys of all TLS connections to this file, the program's and those to servers (SSLKEYLOGFILE)
+    #[arg(long, value_name = "FILE")]
+    keylog: Option<PathBuf>,
     /// Let setuid programs gain privileges
     #[arg(long, help_heading = OPENINGS)]
     allow_new_privs: bool,
@@ -124,6 +130,8 @@ impl From<RunArgs> for RunInput {
             ca_key: args.ca_key,
             wait_all: args.wait_all,
             log: args.log,
+            pcap: args.pcap,
+            keylog: args.keylog,
             allowances,
             command: args.command,
         }

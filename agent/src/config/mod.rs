@@ -4,6 +4,7 @@
 pub mod authority;
 pub mod file;
 pub mod invoker;
+mod writable;
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -45,6 +46,10 @@ pub struct Run {
     pub wait_all: bool,
     /// Where to keep the session's log after its end.
     pub log: Option<PathBuf>,
+    /// Where the session's packets go, with the keys of the child's TLS.
+    pub pcap: Option<fs::File>,
+    /// Where the keys of both sides' TLS go.
+    pub keylog: Option<fs::File>,
     /// How the tc programs are attached, if not as the kernel offers.
     pub attachment: Option<Attachment>,
     /// What the commands may do beyond what every command may.
@@ -80,6 +85,10 @@ pub struct RunInput {
     pub wait_all: bool,
     /// `--log`.
     pub log: Option<PathBuf>,
+    /// `--pcap`.
+    pub pcap: Option<PathBuf>,
+    /// `--keylog`.
+    pub keylog: Option<PathBuf>,
     /// `--tc`.
     pub attachment: Option<Attachment>,
     /// `--allow-…`.
@@ -116,6 +125,18 @@ pub enum Error {
         option: &'static str,
         /// The file.
         path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A file cannot be written.
+    #[error("`{option} {}`: user `{user}` cannot write the file; name one that they can", path.display())]
+    Unwritable {
+        /// The option that named it.
+        option: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Who asked for it.
+        user: String,
         /// Why not.
         source: std::io::Error,
     },
@@ -159,6 +180,9 @@ pub fn run(input: RunInput) -> Result<Run, Error> {
     }
     let resolvers = resolvers(&input.dns)?;
     let settings = input.config.as_deref().map(file::read).transpose()?.unwrap_or_default();
+    // Last: they are made if they are not there.
+    let pcap = input.pcap.as_deref().map(|path| writable::open("--pcap", path)).transpose()?;
+    let keylog = input.keylog.as_deref().map(|path| writable::open("--keylog", path)).transpose()?;
     let RunInput { policy, wait_all, log, command, attachment, allowances: asked, .. } = input;
     Ok(Run {
         name,
@@ -176,6 +200,8 @@ pub fn run(input: RunInput) -> Result<Run, Error> {
         resolvers,
         wait_all,
         log,
+        pcap,
+        keylog,
         attachment,
         allowances: allowances(policy.mode).and(&asked),
         warnings: asked,

@@ -103,6 +103,7 @@ impl Running {
             netns: netns.clone(),
             cgroup: cgroup.clone(),
             policy: config.policy,
+            packets: config.pcap.is_some(),
             attachment: config.attachment,
             layout,
             owner: config.allowances.has(Allowance::NetAdmin).then(|| this_program(crate::cli::OWNER)),
@@ -134,7 +135,7 @@ impl Running {
             allowances: config.allowances.clone(),
         };
         session.publish(&facts)?;
-        let worker = starting.hand_over(worker::settings(config), &sandbox, log)?;
+        let worker = starting.hand_over(worker::briefing(config, &sandbox)?, &sandbox, log)?;
         config.failpoint.pass(Step::Made);
         let flows = FlowTable::of(&sandbox.dataplane, GATEWAY_IFINDEX)?;
         let mut running = Self { facts, sandbox, worker, child: None, flows, signals, lost };
