@@ -10,7 +10,7 @@ use agent_common::maps::{self, Config, Flow, FlowKey};
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
-use crate::capture::keylog::Keylog;
+use crate::capture::keylog::{self, Keylog};
 use crate::capture::packets::{About, Packets};
 use crate::ebpf::flows::FlowTable;
 use crate::engine::policy::{Policy, Refuse};
@@ -58,7 +58,7 @@ impl Takers {
         policy: Policy,
         flows: Arc<FlowTable>,
     ) -> anyhow::Result<Self> {
-        let keylog = extras.remove(&Extra::Keylog).map(|file| Keylog::new(File::from(file))).transpose();
+        let keylog = extras.remove(&Extra::Keylog).map(|file| Keylog::start(File::from(file))).transpose();
         let keylog = keylog.context("cannot write the key log")?;
         let packets = match (extras.remove(&Extra::Packets), extras.remove(&Extra::Pcap)) {
             (Some(socket), Some(file)) => {
@@ -89,9 +89,13 @@ impl Takers {
     }
 
     /// Writes what has come and waits for that.
-    pub(super) async fn finish(&self) {
-        if let Some(packets) = &self.packets {
-            packets.finish().await;
+    pub(super) async fn finish(self: Arc<Self>) {
+        let finish = move || {
+            self.packets.iter().for_each(Packets::finish);
+            self.keylog.iter().for_each(Keylog::finish);
+        };
+        if tokio::task::spawn_blocking(finish).await.is_err() {
+            tracing::error!("packets and keys cannot be waited for");
         }
     }
 }
@@ -101,7 +105,7 @@ impl Secrets for Takers {
         let line = line(label, client_random, secret);
         if let Some(keylog) = &self.keylog {
             let side = if side == Side::Downstream { "child" } else { "upstream" };
-            keylog.write(side, client_random, &line);
+            keylog.secret(keylog::Secret { side, client_random: client_random.to_vec(), line: line.clone() });
         }
         // The packets are those of the child's side.
         if let Some(packets) = &self.packets

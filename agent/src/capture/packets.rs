@@ -95,12 +95,11 @@ impl Packets {
         self.notes.send(Note::Hurry).await.unwrap_or_default();
     }
 
-    /// Writes all that has come and ends.
-    pub async fn finish(&self) {
-        self.notes.send(Note::End).await.unwrap_or_default();
-        let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
-        let joined = tokio::task::spawn_blocking(move || thread.join()).await;
-        if !matches!(joined, Ok(Ok(()))) {
+    /// Writes all that has come, and ends. Blocks.
+    pub fn finish(&self) {
+        self.notes.blocking_send(Note::End).unwrap_or_default();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the file of packets is not complete: its thread failed");
         }
     }
@@ -125,6 +124,8 @@ async fn record(mut tap: Tap, mut notes: mpsc::Receiver<Note>, mut writer: Write
             tracing::error!(%error, "packets are no longer read");
             break;
         }
+        // Or the clock of the runtime would stand still while there is more to read.
+        tokio::task::yield_now().await;
     }
     let rest = tap.read_rest(|frame| writer.packet(frame)).and_then(|()| tap.statistics());
     match rest {

@@ -186,11 +186,9 @@ mod tests {
             let (words, halves) = ([status, 60, 60], [0_u16, 14, 0x2007, 0x88a8]);
             [words.map(u32::to_ne_bytes).concat(), halves.map(u16::to_ne_bytes).concat()].concat()
         };
-        for (status, expect) in [
-            (0x01, None),
-            (0x11, Some([0x81, 0x00, 0x20, 0x07])),
-            (0x51, Some([0x88, 0xa8, 0x20, 0x07])),
-        ] {
+        for (status, expect) in
+            [(0x01, None), (0x11, Some([0x81, 0x00, 0x20, 0x07])), (0x51, Some([0x88, 0xa8, 0x20, 0x07]))]
+        {
             assert_eq!(tag(&auxiliary(status)), expect, "{status:#x}");
         }
         assert_eq!(tag(&auxiliary(0x11)[..19]), None);

@@ -68,10 +68,9 @@ mod tests {
 
     #[test]
     fn the_ports_that_are_read_are_intercepted() {
-        assert_eq!([80, 443, 8080].map(|port| Rules.port(port)), [
-            PortAction::Intercept,
-            PortAction::Intercept,
-            PortAction::Default
-        ]);
+        assert_eq!(
+            [80, 443, 8080].map(|port| Rules.port(port)),
+            [PortAction::Intercept, PortAction::Intercept, PortAction::Default]
+        );
     }
 }

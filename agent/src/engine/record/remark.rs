@@ -55,7 +55,11 @@ fn about(process: &Process) -> String {
     let Process { comm, tgid, uid, .. } = process;
     let text = format!("process: {comm} (pid {tgid}){executable} user {uid}");
     text.chars().fold(String::new(), |mut plain, c| {
-        if c.is_control() { plain.extend(c.escape_default()) } else { plain.push(c) }
+        if c.is_control() {
+            plain.extend(c.escape_default())
+        } else {
+            plain.push(c)
+        }
         plain
     })
 }

@@ -51,7 +51,8 @@ impl Secrets for Told {
 async fn each_sides_secrets_are_those_of_its_peer() {
     for versions in VERSIONS {
         let root = authority();
-        let (servers, clients, told) = (Arc::new(Known::default()), Arc::new(Known::default()), Arc::new(Told::default()));
+        let (servers, clients, told) =
+            (Arc::new(Known::default()), Arc::new(Known::default()), Arc::new(Told::default()));
         let origin = Origin { versions, keys: servers.clone(), ..Origin::default() };
         let setup = Setup { roots: vec![root.der().clone()], secrets: Some(told.clone()), ..Setup::default() };
         let lab = Lab::with(origin.serve(&root).await.0, setup).await;
