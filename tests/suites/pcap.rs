@@ -333,11 +333,15 @@ fn files_are_made_and_written_as_the_invoking_user_alone() {
 #[test]
 fn a_session_that_cannot_start_leaves_a_file_as_it_was() {
     let lab = Lab::bare();
-    let file = lab.scratch.write("session.pcapng", "of another session\n");
+    let [file, keys] = ["session.pcapng", "keys"].map(|name| lab.scratch.write(name, "of another session\n"));
     let session = lab.agent().up();
-    let second = lab.agent().named(session.name()).args(&["--pcap", &file, "--keylog", &file]);
-    second.spawn(&["true"]).finish().assert_status(125);
-    assert_eq!(fs::read_to_string(&file).unwrap(), "of another session\n");
+    let second = lab.agent().named(session.name()).args(&["--pcap", &file, "--keylog", &keys]);
+    second.spawn(&["true"]).finish().assert_status(125).assert_stderr("agent down");
+    let twice = lab.agent().args(&["--pcap", &file, "--keylog", &file]);
+    twice.run(&["true"]).assert_status(125).assert_stderr("give each its own");
+    for path in [file, keys] {
+        assert_eq!(fs::read_to_string(path).unwrap(), "of another session\n");
+    }
     session.down();
 }
 

@@ -113,8 +113,14 @@ async fn record(mut tap: Tap, mut notes: mpsc::Receiver<Note>, mut writer: Write
         let read = tokio::select! {
             biased;
             note = notes.recv() => match note {
-                Some(Note::Secret(line)) => Ok(writer.secret(&line)),
-                Some(Note::Hurry) => Ok(writer.hold = Duration::ZERO),
+                Some(Note::Secret(line)) => {
+                    writer.secret(&line);
+                    Ok(())
+                }
+                Some(Note::Hurry) => {
+                    writer.hold = Duration::ZERO;
+                    Ok(())
+                }
                 Some(Note::End) | None => break,
             },
             _ = tick.tick(), if writer.has_work() => tap.statistics().map(|counted| writer.write_due(counted)),

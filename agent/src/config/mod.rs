@@ -140,6 +140,9 @@ pub enum Error {
         /// Why not.
         source: std::io::Error,
     },
+    /// Two options name the same file.
+    #[error("`--pcap` and `--keylog` name the same file; give each its own")]
+    SameFile,
     /// A file has no certificate in PEM.
     #[error("`{option} {}`: the file has no certificate in PEM (`-----BEGIN CERTIFICATE-----`)", path.display())]
     NoCertificate {
@@ -183,6 +186,9 @@ pub fn run(input: RunInput) -> Result<Run, Error> {
     // Last: they are made if they are not there.
     let pcap = input.pcap.as_deref().map(|path| writable::open("--pcap", path)).transpose()?;
     let keylog = input.keylog.as_deref().map(|path| writable::open("--keylog", path)).transpose()?;
+    if pcap.as_ref().zip(keylog.as_ref()).is_some_and(|(pcap, keylog)| writable::is_same(pcap, keylog)) {
+        return Err(Error::SameFile);
+    }
     let RunInput { policy, wait_all, log, command, attachment, allowances: asked, .. } = input;
     Ok(Run {
         name,

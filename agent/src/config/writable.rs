@@ -1,8 +1,8 @@
 //! The files that options name and that the worker writes: opened here, as the user who asked for them.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use super::{Error, invoker};
@@ -19,4 +19,10 @@ pub(super) fn open(option: &'static str, path: &Path) -> Result<File, Error> {
     options.write(true).create(true).truncate(false).mode(0o600);
     let opened = guise::as_user(&user, || options.open(path)).map_err(io::Error::other).flatten();
     opened.map_err(|source| Error::Unwritable { option, path: path.to_owned(), user: user.name, source })
+}
+
+/// Whether what is written into one of two files overwrites the other. It does not in pipes and devices.
+pub(super) fn is_same(one: &File, other: &File) -> bool {
+    let known = |file: &File| file.metadata().ok().filter(fs::Metadata::is_file).map(|file| (file.dev(), file.ino()));
+    known(one).is_some_and(|one| known(other) == Some(one))
 }

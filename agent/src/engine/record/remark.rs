@@ -54,14 +54,7 @@ fn about(process: &Process) -> String {
     let executable = process.executable.as_deref().map(|path| format!(" {path}")).unwrap_or_default();
     let Process { comm, tgid, uid, .. } = process;
     let text = format!("process: {comm} (pid {tgid}){executable} user {uid}");
-    text.chars().fold(String::new(), |mut plain, c| {
-        if c.is_control() {
-            plain.extend(c.escape_default())
-        } else {
-            plain.push(c)
-        }
-        plain
-    })
+    text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
 }
 
 #[cfg(test)]
