@@ -6,6 +6,7 @@ pub mod exec;
 mod handoff;
 mod log;
 mod naming;
+mod packets;
 pub mod sandbox_up;
 pub mod sessions;
 pub mod stats;

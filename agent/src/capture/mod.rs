@@ -7,11 +7,14 @@
 mod body;
 mod book;
 mod connection;
-pub mod directory;
 mod exchange;
+pub mod keylog;
+pub mod packets;
 mod queue;
 mod recorder;
 pub mod store;
+mod tail;
+mod tap;
 mod writer;
 
 use std::path::PathBuf;
