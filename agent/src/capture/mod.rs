@@ -9,6 +9,7 @@ mod book;
 mod connection;
 mod exchange;
 mod queue;
+pub mod read;
 mod recorder;
 pub mod store;
 mod writer;

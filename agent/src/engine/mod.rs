@@ -9,5 +9,6 @@ pub mod http;
 pub mod pinning;
 pub mod policy;
 pub mod process;
+pub mod record;
 pub mod stats;
 pub mod wire;
