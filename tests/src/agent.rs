@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use crate::recorded::Recorded;
 use crate::lab::{COMMAND, Lab};
 use crate::leftovers::Leftovers;
 use crate::netns::Netns;
@@ -21,6 +22,7 @@ pub struct Agent<'a> {
     host: &'a Netns,
     name: String,
     log: PathBuf,
+    captures: PathBuf,
     args: Vec<String>,
     env: Vec<(String, String)>,
     wrapper: Vec<String>,
@@ -30,7 +32,10 @@ impl<'a> Agent<'a> {
     pub(crate) fn new(lab: &'a Lab) -> Self {
         let name = scratch::unique();
         let log = lab.scratch.path().join(format!("{name}.log"));
-        Self { host: &lab.host, name, log, args: Vec::new(), env: Vec::new(), wrapper: Vec::new() }
+        let state = lab.scratch.path().join("state");
+        let env = vec![("XDG_STATE_HOME".to_owned(), state.to_str().unwrap().to_owned())];
+        let captures = state.join("agent/captures");
+        Self { host: &lab.host, name, log, captures, args: Vec::new(), env, wrapper: Vec::new() }
     }
 
     /// Adds options.
@@ -132,6 +137,18 @@ impl<'a> Agent<'a> {
     #[must_use]
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// The latest capture of root's sessions of this name.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[must_use]
+    pub fn capture(&self) -> Recorded {
+        let entries = std::fs::read_dir(&self.captures).unwrap().flatten().map(|entry| entry.path());
+        let prefix = format!("{}-2", self.name);
+        let ours = entries.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(&prefix));
+        Recorded(ours.max().unwrap())
     }
 
     /// The command line up to `--`. The process that it starts becomes the supervisor.

@@ -11,6 +11,9 @@ use crate::tools;
 /// How every name of ours begins: `agtest-PID-NUMBER`.
 const PREFIX: &str = "agtest-";
 
+/// Where sessions of users without a home are recorded.
+const SYSTEM_CAPTURES: &str = "/var/lib/agent/captures";
+
 /// A name that nobody else uses; it names this process.
 #[must_use]
 pub fn unique() -> String {
@@ -84,6 +87,11 @@ pub fn remove_dead() {
         for name in dead_names(Path::new("/run/netns")) {
             kill_all_in(&name);
             run("ip", &["netns", "del", &name]);
+        }
+        for folder in fs::read_dir(SYSTEM_CAPTURES).into_iter().flatten().flatten().map(|entry| entry.path()) {
+            for name in dead_names(&folder) {
+                fs::remove_dir_all(folder.join(name)).unwrap_or_default();
+            }
         }
         for name in dead_names(&std::env::temp_dir()) {
             if let Err(error) = fs::remove_dir_all(std::env::temp_dir().join(&name)) {

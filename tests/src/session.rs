@@ -10,6 +10,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::agent::{Running, agent_on};
+use crate::recorded::Recorded;
 use crate::lab::COMMAND;
 use crate::leftovers::Leftovers;
 use crate::netns::{Netns, command_in};
@@ -147,6 +148,16 @@ impl<'a> Session<'a> {
         let Self { running, leftovers, .. } = self;
         running.finish();
         leftovers
+    }
+
+    /// Where it is recorded.
+    ///
+    /// # Panics
+    /// If it is not.
+    #[must_use]
+    pub fn capture(&self) -> Recorded {
+        let status: Value = serde_json::from_str(self.agent(&["status", self.name(), "--json"]).ok()).unwrap();
+        Recorded(status["capture"].as_str().unwrap().into())
     }
 
     /// What the session has logged so far.

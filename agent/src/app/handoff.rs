@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream;
 
 use serde::{Deserialize, Serialize};
 
+use crate::capture;
 use crate::engine::policy::Policy;
 use crate::proxy::{Ca, ClientCertificate};
 use crate::sandbox::fds;
@@ -33,6 +34,8 @@ pub(super) struct Settings {
     pub(super) client_certificates: Vec<ClientCertificate>,
     /// Whom to forward DNS queries to.
     pub(super) resolvers: Vec<SocketAddr>,
+    /// What is recorded, in the worker's root directory.
+    pub(super) capture: Option<capture::Config>,
     /// Index of the gateway's end of the veth, part of every flow's key.
     pub(super) ifindex: u32,
 }
@@ -86,6 +89,7 @@ mod tests {
             upstream_roots: vec![vec![1, 2, 3]],
             client_certificates: Vec::new(),
             resolvers: vec!["192.0.2.53:53".parse().unwrap()],
+            capture: None,
             ifindex: 7,
         };
         let sender = std::thread::spawn(move || send(&ours, &settings, &[file.as_fd()]).unwrap());

@@ -61,10 +61,15 @@ pub(super) struct EventLog;
 
 impl Sink for EventLog {
     fn emit(&self, event: Event) {
-        match serde_json::to_string(&event) {
-            Ok(json) => tracing::info!("{json}"),
-            Err(error) => tracing::error!(%error, ?event, "an event cannot be written as JSON"),
-        }
+        write(&event);
+    }
+}
+
+/// Writes an event to the session's log, as JSON.
+pub(super) fn write(event: &Event) {
+    match serde_json::to_string(event) {
+        Ok(json) => tracing::info!("{json}"),
+        Err(error) => tracing::error!(%error, ?event, "an event cannot be written as JSON"),
     }
 }
 

@@ -16,11 +16,13 @@ use tokio::sync::watch;
 
 use super::handoff::{self, Settings};
 use super::log;
+use crate::capture::Recorder;
 use crate::config::invoker;
 use crate::dns::{self, Forwarder};
 use crate::ebpf::events::KernelEvents;
 use crate::ebpf::flows::FlowTable;
-use crate::engine::event::Events;
+use crate::engine::event::{Event, Events, Sink};
+use crate::engine::http::tape::Tape;
 use crate::engine::process::Process;
 use crate::proxy::{self, Destinations, Flows, Proxy};
 use crate::sandbox::privileges;
@@ -31,12 +33,14 @@ const MAX_THREADS: usize = 4;
 const MAX_CONNECTIONS: usize = 8192;
 /// Descriptors that are not connections': listeners, maps, DNS, the runtime.
 const RESERVED_FILES: u64 = 1200;
+/// The argument of a worker that records, and whose working directory is where.
+pub const RECORDS: &str = "records";
 
 /// The worker's main function. Standard input is the socket to the supervisor, standard error the session's log.
 ///
 /// # Errors
 /// If it cannot start; the supervisor then starts another.
-pub fn main() -> anyhow::Result<()> {
+pub fn main(records: bool) -> anyhow::Result<()> {
     SigSet::empty().thread_set_mask().context("cannot unblock signals")?;
     // What it loses, its next line tells of; the supervisor's does at the end.
     let _lost = log::init(descriptor(&std::io::stderr())?.into());
@@ -45,7 +49,7 @@ pub fn main() -> anyhow::Result<()> {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).clamp(1, MAX_THREADS);
     // The last files that it opens.
     let system_roots = rustls_native_certs::load_native_certs().certs;
-    give_up_privileges()?;
+    give_up_privileges(records)?;
     tell(&socket, handoff::CONFINED)?;
     let (mut settings, descriptors) = handoff::receive(&socket).context("cannot read the settings")?;
     settings.upstream_roots.extend(system_roots.iter().map(|root| root.to_vec()));
@@ -65,9 +69,11 @@ fn descriptor(stream: &impl std::os::fd::AsFd) -> anyhow::Result<OwnedFd> {
 }
 
 /// If the supervisor is gone already, the socket says so.
-fn give_up_privileges() -> anyhow::Result<()> {
-    std::env::set_current_dir("/").context("cannot change to /")?;
-    privileges::become_worker(&invoker::worker()?).context("cannot give up privileges")
+fn give_up_privileges(records: bool) -> anyhow::Result<()> {
+    if !records {
+        std::env::set_current_dir("/").context("cannot change to /")?;
+    }
+    privileges::become_worker(&invoker::worker()?, records).context("cannot give up privileges")
 }
 
 /// Raises the limit of open files as far as it goes, and returns how many connections that allows: two descriptors
@@ -110,14 +116,17 @@ async fn serve(
     socket: UnixStream,
     max_connections: usize,
 ) -> anyhow::Result<()> {
-    let events: Events = Arc::new(log::EventLog);
+    let log: Events = Arc::new(log::EventLog);
+    let recorder = settings.capture.as_ref().map(|capture| Recorder::open(capture, Arc::clone(&log))).transpose()?;
+    let last = recorder.as_ref().map_or((0, 0), |recorder| recorder.last());
+    let events: Events = Arc::new(Bus { recorder: recorder.clone() });
     let table = FlowTable::new(descriptors.flows, descriptors.names, descriptors.owners, settings.ifindex)?;
     let resolvers = settings.resolvers.clone();
     let policy = settings.policy;
     let forwarder = Forwarder::new(dns_config(resolvers), policy.queries(Instant::now()), Arc::clone(&events));
     let flows = Arc::new(Table { table, forwarder: Arc::clone(&forwarder) });
     let proxy =
-        Proxy::new(proxy_config(settings, max_connections), policy, flows, Arc::new(Host), Arc::clone(&events))?;
+        Proxy::new(proxy_config(settings, max_connections, last), policy, flows, Arc::new(Host), Arc::clone(&events))?;
     let (drain, drained) = watch::channel(false);
     let mut serving = tokio::task::JoinSet::new();
     for listener in descriptors.proxy {
@@ -133,7 +142,28 @@ async fn serve(
     while serving.join_next().await.is_some() {}
     dns.abort();
     forwarder.end();
+    if let Some(recorder) = recorder {
+        recorder.close();
+    }
     Ok(())
+}
+
+/// Gives every fact to the log, and to the capture if there is one, which gets contents as well.
+struct Bus {
+    recorder: Option<Arc<Recorder>>,
+}
+
+impl Sink for Bus {
+    fn emit(&self, event: Event) {
+        log::write(&event);
+        if let Some(recorder) = &self.recorder {
+            recorder.note(event);
+        }
+    }
+
+    fn tape(&self) -> Option<Arc<dyn Tape>> {
+        self.recorder.clone().map(|recorder| recorder as Arc<dyn Tape>)
+    }
 }
 
 fn tell(mut socket: &UnixStream, how_far: u8) -> anyhow::Result<()> {
@@ -153,7 +183,7 @@ fn dns_config(resolvers: Vec<SocketAddr>) -> dns::Config {
     dns::Config { resolvers, timeout: Duration::from_secs(2), attempts: 2, max_in_flight: 512 }
 }
 
-fn proxy_config(settings: Settings, max_connections: usize) -> proxy::Config {
+fn proxy_config(settings: Settings, max_connections: usize, last: (u64, u64)) -> proxy::Config {
     proxy::Config {
         ca: settings.ca,
         upstream_roots: settings.upstream_roots.into_iter().map(Into::into).collect(),
@@ -162,8 +192,8 @@ fn proxy_config(settings: Settings, max_connections: usize) -> proxy::Config {
         sniff_timeout: Duration::from_secs(1),
         handshake_timeout: Duration::from_secs(30),
         max_connections,
-        last_connection: 0,
-        last_exchange: 0,
+        last_connection: last.0,
+        last_exchange: last.1,
     }
 }
 

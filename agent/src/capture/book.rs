@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Config;
+use super::{Config, Error};
 use super::connection::Connection;
 use super::exchange::Exchange;
 use crate::engine::decode::mask::Masks;
 use crate::engine::decode::stream::Message;
 use crate::engine::event::{ConnectionId, Event, ExchangeId};
+use crate::engine::http::Field;
 use crate::engine::http::exchange::Direction;
 use crate::engine::http::tape::Passed;
 
@@ -34,16 +35,16 @@ pub(super) struct Book {
 }
 
 impl Book {
-    pub(super) fn new(config: &Config) -> Self {
-        let masks = config.redact.then(|| Arc::new(Masks::new(&config.redact_fields)));
-        Self {
+    pub(super) fn new(config: &Config) -> Result<Self, Error> {
+        let masks = config.redact.then(|| Masks::new(&config.redact_fields)).transpose()?.map(Arc::new);
+        Ok(Self {
             keeping: Keeping { max_body: config.max_body, masks },
             connections: BTreeMap::new(),
             exchanges: BTreeMap::new(),
             rows: Vec::new(),
             unrecorded_bytes: 0,
             unrecorded_exchanges: 0,
-        }
+        })
     }
 
     /// Notes a fact.
@@ -95,7 +96,7 @@ impl Book {
             return;
         }
         let Some(exchange) = self.exchanges.get_mut(&id.0) else { return };
-        let mask = |mut fields| {
+        let mask = |mut fields: Vec<Field>| {
             if let Some(masks) = &self.keeping.masks {
                 masks.fields(&mut fields);
             }
@@ -151,6 +152,9 @@ impl Book {
         });
         self.exchanges.retain(|_, exchange| {
             exchange.is_dirty = false;
+            for body in [&mut exchange.request.body, &mut exchange.reply.body].into_iter().flatten() {
+                body.is_dirty = false;
+            }
             exchange.finished.is_none()
         });
     }

@@ -56,10 +56,10 @@ impl Connection {
                 self.certificates = certificates.iter().map(|der| (hex(digest(&SHA256, der).as_ref()), der.clone())).collect();
             }
             Event::Relayed { reason, .. } | Event::RelayRefused { reason, .. } => {
-                (self.carried, self.reason) = (self.carried.or(Some("relay")), Some(reason));
+                (self.carried, self.reason) = (self.carried.or(Some("relay")), Some(*reason));
             }
             Event::PassedThrough { host, reason, .. } => {
-                (self.carried, self.reason, self.host) = (Some("pass-through"), Some(reason), Some(host.clone()));
+                (self.carried, self.reason, self.host) = (Some("pass-through"), Some(*reason), Some(host.clone()));
             }
             Event::ConnectionFailed { error, .. } => self.error = Some(error.clone()),
             Event::ConnectionClosed { .. } => self.closed = Some(at),

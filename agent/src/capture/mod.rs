@@ -7,6 +7,7 @@
 mod body;
 mod book;
 mod connection;
+pub mod directory;
 mod exchange;
 mod queue;
 pub mod read;

@@ -28,7 +28,7 @@ impl Recorder {
         let store = Store::open(config)?;
         let last = store.last();
         let queue = Arc::new(Queue::default());
-        let mut writer = Writer::new(config, store, Arc::clone(&queue), report);
+        let mut writer = Writer::new(config, store, Arc::clone(&queue), report)?;
         let thread = std::thread::Builder::new().name("capture".into());
         let writing = thread.spawn(move || writer.run()).map_err(Error::Thread)?;
         Ok(Arc::new(Self { queue, writing: Mutex::new(Some(writing)), last }))

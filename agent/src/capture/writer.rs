@@ -26,9 +26,9 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(config: &Config, store: Store, queue: Arc<Queue>, report: Events) -> Self {
-        let book = Book::new(config);
-        Self { queue, store, book, on_full: config.on_full, report, has_failed: false }
+    pub(super) fn new(config: &Config, store: Store, queue: Arc<Queue>, report: Events) -> Result<Self, Error> {
+        let book = Book::new(config)?;
+        Ok(Self { queue, store, book, on_full: config.on_full, report, has_failed: false })
     }
 
     /// Writes until the queue is closed and empty.
@@ -73,7 +73,7 @@ impl Writer {
     fn failed(&mut self, error: &Error) {
         if !std::mem::replace(&mut self.has_failed, true) {
             let blocks = self.on_full == OnFull::Block;
-            self.report.emit(Event::CaptureFailed { reason: crate::engine::chain(error), blocks });
+            self.report.emit(Event::CaptureFailed { reason: error.to_string(), blocks });
         }
     }
 }

@@ -145,7 +145,7 @@ fn remedy(error: &anyhow::Error) -> &'static str {
 fn dispatch(args: Vec<OsString>) -> anyhow::Result<u8> {
     let text = |at: usize| args.get(at).map(|arg| arg.to_string_lossy()).unwrap_or_default();
     match args.get(1) {
-        Some(role) if role == WORKER => app::worker::main().map(|()| 0),
+        Some(role) if role == WORKER => app::worker::main(args.get(2).is_some_and(|arg| arg == app::worker::RECORDS)).map(|()| 0),
         Some(role) if role == LAUNCH => {
             app::exec::launch_child(args.into_iter().skip(2)).map(|failure| failed_launch(&failure))
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::config::RunInput;
+use crate::config::{RunInput, capture};
 use crate::ebpf::dataplane::Attachment;
 use crate::engine::policy::{Carrier, Mode, Policy};
 use crate::sandbox::allowances::Allowance;
@@ -44,6 +44,15 @@ pub(super) struct RunArgs {
     /// Keep the session's log in this file
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
+    /// Record the session in this directory, which is made [default: one below ~/.local/state/agent/captures]
+    #[arg(long, value_name = "DIR", conflicts_with = "no_capture")]
+    capture: Option<PathBuf>,
+    /// Record nothing
+    #[arg(long)]
+    no_capture: bool,
+    /// Mask credentials before they are recorded
+    #[arg(long, conflicts_with = "no_capture")]
+    redact: bool,
     /// Let setuid programs gain privileges
     #[arg(long, help_heading = OPENINGS)]
     allow_new_privs: bool,
@@ -124,6 +133,7 @@ impl From<RunArgs> for RunInput {
             ca_key: args.ca_key,
             wait_all: args.wait_all,
             log: args.log,
+            capture: capture::Input { directory: args.capture, is_off: args.no_capture, redact: args.redact },
             allowances,
             command: args.command,
         }

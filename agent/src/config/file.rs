@@ -12,6 +12,7 @@ use rustls::sign::CertifiedKey;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::capture;
 use crate::engine::policy::host::HostPattern;
 use crate::engine::policy::{OnPinned, Refuse};
 use crate::proxy::ClientCertificate;
@@ -23,6 +24,8 @@ pub struct Settings {
     pub on_pinned: Option<OnPinned>,
     /// `refuse`; `answer` without it.
     pub refuse: Option<Refuse>,
+    /// `[capture]`.
+    pub capture: capture::Settings,
     /// `[[client_certificate]]`, in the file's order.
     pub client_certificates: Vec<ClientCertificate>,
 }
@@ -58,6 +61,8 @@ struct Document {
     on_pinned: Option<OnPinned>,
     refuse: Option<Refuse>,
     #[serde(default)]
+    capture: capture::Settings,
+    #[serde(default)]
     client_certificate: Vec<Entry>,
 }
 
@@ -88,8 +93,8 @@ pub fn parse(path: &Path, text: &str, read: &dyn Fn(&Path) -> io::Result<Vec<u8>
         source.wrong(error.span().unwrap_or_default(), error.message().trim_end_matches('.').to_owned())
     })?;
     let certificates = document.client_certificate.into_iter().map(|entry| source.client_certificate(entry));
-    let (on_pinned, refuse) = (document.on_pinned, document.refuse);
-    Ok(Settings { on_pinned, refuse, client_certificates: certificates.collect::<Result<_, _>>()? })
+    let (on_pinned, refuse, capture) = (document.on_pinned, document.refuse, document.capture);
+    Ok(Settings { on_pinned, refuse, capture, client_certificates: certificates.collect::<Result<_, _>>()? })
 }
 
 /// The file, for messages about it.

@@ -144,7 +144,9 @@ fn for_user(environment: Environment, user: &User) -> Environment {
     ];
     let ours = |name: &OsStr| {
         let name = name.as_bytes();
-        name.starts_with(b"SUDO_") || name == b"MAIL" || name == b"XDG_RUNTIME_DIR"
+        // Directories of ours, the runtime directory among them, are not theirs.
+        let is_directory = name.starts_with(b"XDG_") && (name.ends_with(b"_HOME") || name == b"XDG_RUNTIME_DIR");
+        name.starts_with(b"SUDO_") || name == b"MAIL" || is_directory
     };
     let mut environment: Environment = environment
         .into_iter()

@@ -2,6 +2,7 @@
 //! anything is made.
 
 pub mod authority;
+pub mod capture;
 pub mod file;
 pub mod invoker;
 
@@ -45,6 +46,8 @@ pub struct Run {
     pub wait_all: bool,
     /// Where to keep the session's log after its end.
     pub log: Option<PathBuf>,
+    /// What is recorded, if anything is.
+    pub capture: Option<capture::Capture>,
     /// How the tc programs are attached, if not as the kernel offers.
     pub attachment: Option<Attachment>,
     /// What the commands may do beyond what every command may.
@@ -80,6 +83,8 @@ pub struct RunInput {
     pub wait_all: bool,
     /// `--log`.
     pub log: Option<PathBuf>,
+    /// `--capture`, `--no-capture`, `--redact`.
+    pub capture: capture::Input,
     /// `--tc`.
     pub attachment: Option<Attachment>,
     /// `--allow-…`.
@@ -159,6 +164,7 @@ pub fn run(input: RunInput) -> Result<Run, Error> {
     }
     let resolvers = resolvers(&input.dns)?;
     let settings = input.config.as_deref().map(file::read).transpose()?.unwrap_or_default();
+    let capture = capture::capture(input.capture, settings.capture, &user, &environment);
     let RunInput { policy, wait_all, log, command, attachment, allowances: asked, .. } = input;
     Ok(Run {
         name,
@@ -176,6 +182,7 @@ pub fn run(input: RunInput) -> Result<Run, Error> {
         resolvers,
         wait_all,
         log,
+        capture,
         attachment,
         allowances: allowances(policy.mode).and(&asked),
         warnings: asked,

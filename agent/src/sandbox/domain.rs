@@ -1,5 +1,6 @@
 //! Landlock domains (Linux 5.13): what a process keeps from reaching although its user may.
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -7,6 +8,8 @@ use landlock::{
     ABI, Access as _, AccessFs, CompatLevel, Compatible as _, PathBeneath, PathFd, Ruleset, RulesetAttr as _,
     RulesetCreatedAttr as _, RulesetStatus, Scope,
 };
+
+use nix::unistd::{chdir, chroot};
 
 use super::Error;
 
@@ -40,9 +43,27 @@ pub fn leave_processes() -> Result<(), Error> {
 /// # Errors
 /// [`Error::Missing`] without Landlock.
 pub fn leave_files() -> Result<(), Error> {
+    restrict_files(None)
+}
+
+/// The same for every file that is not below the working directory, which becomes the root directory. It takes
+/// CAP_SYS_CHROOT.
+///
+/// # Errors
+/// [`Error::Missing`] without Landlock.
+pub fn keep_to_directory() -> Result<(), Error> {
+    let here = Path::new(".");
+    let kept = File::open(here).map_err(Error::file("open", here))?;
+    restrict_files(Some(PathBeneath::new(kept, AccessFs::from_all(NEWEST) & !AccessFs::Execute)))?;
+    chroot(here).map_err(Error::errno("change the root directory"))?;
+    chdir("/").map_err(Error::errno("change to the root directory"))
+}
+
+fn restrict_files(kept: Option<PathBeneath<File>>) -> Result<(), Error> {
     let scopes = Scope::Signal | Scope::AbstractUnixSocket;
     let restrict = || {
         let created = Ruleset::default().handle_access(AccessFs::from_all(NEWEST))?.scope(scopes)?.create()?;
+        let created = created.add_rules(kept.map(Ok::<_, landlock::RulesetError>))?;
         created.no_new_privs(false).restrict_self()
     };
     enforced(restrict().map(|status| status.ruleset))?;
@@ -62,7 +83,7 @@ fn enforced(status: Result<RulesetStatus, landlock::RulesetError>) -> Result<(),
 /// No file of `/proc` tells of a domain: so it is tried.
 fn refuses_files() -> Result<(), Error> {
     let path = Path::new("/etc/passwd");
-    match std::fs::File::open(path) {
+    match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
         opened => Err(Error::System {
             op: "keep from files",

@@ -57,6 +57,16 @@ pub fn hide(directory: &Path, shown: &Path, mounts: &[Mount], user: &User) -> Re
     Ok(hidden)
 }
 
+/// What is mounted so that nothing of `target`, a directory, is seen: an empty one below the session's `directory`.
+///
+/// # Errors
+/// If that cannot be made.
+pub fn instead(directory: &Path, target: PathBuf) -> Result<Mount, Error> {
+    let source = directory.join("nothing");
+    make(&source, 0o555)?;
+    Ok(Mount { source, target })
+}
+
 fn make(path: &Path, mode: u32) -> Result<(), Error> {
     fs::DirBuilder::new().recursive(true).mode(0o755).create(path).map_err(Error::file("create", path))?;
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(Error::file("protect", path))

@@ -5,6 +5,7 @@ use std::io;
 use caps::{CapSet, Capability, CapsHashSet};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
+use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
 use super::Error;
@@ -17,12 +18,19 @@ use super::{domain, syscalls};
 const NET_ADMIN: [Capability; 2] = [Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW];
 
 /// Makes the calling, single-threaded process the worker: that user, without any capability, now and after any exec,
-/// unable to open a file, and killed when the thread that started it ends.
+/// unable to open a file except below its working directory if it `records` there, and killed when the thread that
+/// started it ends. The working directory becomes the root of all that it sees.
 ///
 /// # Errors
 /// If anything of it fails or did not take; the process must then end.
-pub fn become_worker(user: &User) -> Result<(), Error> {
-    domain::leave_files()?;
+pub fn become_worker(user: &User, records: bool) -> Result<(), Error> {
+    if records {
+        // Its files are the group's as well, which is that of the directory.
+        umask(Mode::S_IRWXO);
+        domain::keep_to_directory()?;
+    } else {
+        domain::leave_files()?;
+    }
     become_user(user, &CapsHashSet::new())?;
     prctl::set_no_new_privs().map_err(Error::errno("set NO_NEW_PRIVS"))?;
     tie_to_parent(Some(Signal::SIGKILL))?;

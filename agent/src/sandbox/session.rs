@@ -38,6 +38,9 @@ pub struct Facts {
     pub maps: PathBuf,
     /// Where agent and worker write what happens.
     pub log: PathBuf,
+    /// Where the session is recorded, if it is.
+    #[serde(default)]
+    pub capture: Option<PathBuf>,
     /// The certificate authority that the session's programs trust.
     pub ca: PathBuf,
     /// What is mounted over what, in the commands' mount namespaces.

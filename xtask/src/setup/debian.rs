@@ -45,8 +45,10 @@ pub(crate) fn runtime() -> Vec<Package> {
         "iputils-ping",
         "openssl",
         "procps",
+        "sqlite3",
         "util-linux",
         "wget",
+        "zstd",
         "python3",
     ];
     let mut packages: Vec<Package> = plain.into_iter().map(Package::new).collect();

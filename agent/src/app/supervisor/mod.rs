@@ -15,6 +15,8 @@ use self::signals::{Arrived, Signals};
 use self::worker::Worker;
 use super::sandbox_up::{self, Plan, Sandbox};
 use super::{log, trust};
+use crate::capture::directory::{self, Directory};
+use crate::config::invoker;
 use crate::ebpf::flows::FlowTable;
 use crate::ebpf::layout::layout;
 use crate::ebpf::pins;
@@ -46,20 +48,35 @@ pub fn run(config: &config::Run) -> anyhow::Result<u8> {
         crate::ui::warn(&format!("warning: `{}` opens the session: {}", allowance.option(), allowance.opens()));
     }
     let mut session = Session::create(&config.name, &config.failpoint)?;
-    let result = match Running::start(&mut session, config, signals) {
-        Ok(mut running) => {
-            let result = running.watch(config);
-            running.stop(&config.failpoint);
-            result
+    let result = record(config).and_then(|capture| {
+        let again = capture.as_ref().map(Directory::again).transpose().context("cannot duplicate a descriptor")?;
+        let started = Running::start(&mut session, config, signals, capture);
+        if started.is_err()
+            && let Some(directory) = again
+        {
+            directory.abandon();
         }
-        Err(error) => Err(error),
-    };
+        let mut running = started?;
+        let result = running.watch(config);
+        running.stop(&config.failpoint);
+        result
+    });
     keep_log(&session, config);
     let left: Vec<Error> = session.remove();
     match left.into_iter().next() {
         Some(error) => Err(anyhow::Error::from(error).context("the session was not removed entirely; run `agent gc`")),
         None => result,
     }
+}
+
+/// Makes the directory that the session is recorded in, if it is.
+fn record(config: &config::Run) -> anyhow::Result<Option<Directory>> {
+    let Some(capture) = &config.capture else { return Ok(None) };
+    let format = time::macros::format_description!("[year][month][day]T[hour][minute][second]Z");
+    let stamp = time::OffsetDateTime::now_utc().format(format).context("cannot write the time")?;
+    let writer = invoker::worker()?;
+    let made = directory::make(&capture.place, config.name.as_str(), &stamp, capture.owner, writer.uid);
+    Ok(Some(made.context("cannot record the session")?))
 }
 
 /// The log lives with the session; `--log` keeps a copy.
@@ -84,13 +101,18 @@ struct Running {
 
 impl Running {
     /// Makes everything, each thing in the journal before it exists.
-    fn start(session: &mut Session, config: &config::Run, signals: Signals) -> anyhow::Result<Self> {
+    fn start(
+        session: &mut Session,
+        config: &config::Run,
+        signals: Signals,
+        capture: Option<Directory>,
+    ) -> anyhow::Result<Self> {
         // Of all that is made, the programs take longest, and they wait for this.
         let layout = std::thread::spawn(layout);
         let log_path = session.directory.join("log");
         let log = log::open(&log_path).with_context(|| format!("cannot open `{}`", log_path.display()))?;
         let lost = log::init(log.try_clone().context("cannot duplicate the log")?);
-        let starting = worker::Starting::spawn(&log)?;
+        let starting = worker::Starting::spawn(&log, capture.as_ref())?;
         config.failpoint.pass(Step::Made);
         let cgroup = cgroup::path(&session.name)?;
         let netns = netns::path(&session.name);
@@ -113,6 +135,10 @@ impl Running {
         let sandbox = sandbox_up::join(bringing_up)?;
         let (mut trust, databases) = trust?;
         trust.mounts.extend(databases.finish());
+        // Before `/run` is replaced, where it comes from.
+        if let Some(directory) = &capture {
+            trust.mounts.push(host_sockets::instead(&session.directory, directory.hidden.clone())?);
+        }
         if !config.allowances.has(Allowance::Host) {
             let hidden = host_sockets::hide(&session.directory, &trust.directory, &trust.mounts, &config.user)?;
             trust.mounts.extend(hidden);
@@ -127,6 +153,7 @@ impl Running {
             cgroup,
             maps,
             log: log_path,
+            capture: capture.as_ref().map(|directory| directory.path.clone()),
             ca: trust.ca.clone(),
             mounts: trust.mounts.clone(),
             variables: trust.variables.clone(),
@@ -134,7 +161,7 @@ impl Running {
             allowances: config.allowances.clone(),
         };
         session.publish(&facts)?;
-        let worker = starting.hand_over(worker::settings(config), &sandbox, log)?;
+        let worker = starting.hand_over(worker::settings(config), &sandbox, log, capture)?;
         config.failpoint.pass(Step::Made);
         let flows = FlowTable::of(&sandbox.dataplane, GATEWAY_IFINDEX)?;
         let mut running = Self { facts, sandbox, worker, child: None, flows, signals, lost };

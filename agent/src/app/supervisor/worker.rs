@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::net::Shutdown;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::process::Stdio;
@@ -16,6 +16,9 @@ use anyhow::Context as _;
 use super::this_program;
 use crate::app::handoff::{self, Settings};
 use crate::app::sandbox_up::Sandbox;
+use crate::app::worker::RECORDS;
+use crate::capture;
+use crate::capture::directory::Directory;
 use crate::config::{self, invoker};
 use crate::sandbox::link::GATEWAY_IFINDEX;
 use crate::sandbox::privileges;
@@ -40,10 +43,15 @@ pub(super) struct Starting {
 
 impl Starting {
     /// Starts the process. Its environment is empty: nothing in it is the worker's business.
-    pub(super) fn spawn(log: &File) -> anyhow::Result<Self> {
+    pub(super) fn spawn(log: &File, capture: Option<&Directory>) -> anyhow::Result<Self> {
         let (ours, theirs) = UnixStream::pair().context("cannot make a socket pair")?;
         let log = log.try_clone().context("cannot duplicate the log")?;
-        let process = this_program(crate::cli::WORKER)
+        let mut program = this_program(crate::cli::WORKER);
+        if let Some(directory) = capture {
+            // By its descriptor: those above it are the user's, who may put another in its place.
+            program.arg(RECORDS).current_dir(format!("/proc/self/fd/{}", directory.handle.as_raw_fd()));
+        }
+        let process = program
             .env_clear()
             // Not of the terminal's foreground group: what the user types is for the command.
             .process_group(0)
@@ -56,10 +64,16 @@ impl Starting {
     }
 
     /// Gives the worker what it needs.
-    pub(super) fn hand_over(mut self, settings: Settings, sandbox: &Sandbox, log: File) -> anyhow::Result<Worker> {
+    pub(super) fn hand_over(
+        mut self,
+        settings: Settings,
+        sandbox: &Sandbox,
+        log: File,
+        capture: Option<Directory>,
+    ) -> anyhow::Result<Worker> {
         self.wait_confined()?;
         send(&self.socket, &settings, sandbox)?;
-        Ok(Worker { alive: Some(self), since: Instant::now(), patience: RESPAWN / 2, settings, log })
+        Ok(Worker { alive: Some(self), since: Instant::now(), patience: RESPAWN / 2, settings, log, capture })
     }
 
     /// Waits until the worker says that it has given up its privileges, and looks whether the kernel says so, too.
@@ -92,12 +106,33 @@ fn send(socket: &UnixStream, settings: &Settings, sandbox: &Sandbox) -> anyhow::
 /// What the worker of a session is told.
 pub(super) fn settings(config: &config::Run) -> Settings {
     Settings {
+        capture: config.capture.as_ref().map(|capture| recorded(config, capture)),
         policy: config.policy,
         ca: config.ca.clone(),
         upstream_roots: config.upstream_roots.clone(),
         client_certificates: config.client_certificates.clone(),
         resolvers: config.resolvers.clone(),
         ifindex: GATEWAY_IFINDEX,
+    }
+}
+
+/// What is recorded of a session, in the root directory of its worker.
+fn recorded(config: &config::Run, capture: &config::capture::Capture) -> capture::Config {
+    let command: Vec<_> = config.command.iter().map(|word| word.to_string_lossy()).collect();
+    let about = [
+        ("session", config.name.to_string()),
+        ("mode", config.policy.mode.name().to_owned()),
+        ("command", command.join(" ")),
+        ("user", config.user.name.clone()),
+    ];
+    capture::Config {
+        directory: "/".into(),
+        max_body: capture.max_body,
+        max_session: capture.max_session,
+        on_full: capture.on_full,
+        redact: capture.redact,
+        redact_fields: capture.redact_fields.clone(),
+        about: about.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
     }
 }
 
@@ -110,6 +145,7 @@ pub(super) struct Worker {
     patience: Duration,
     settings: Settings,
     log: File,
+    capture: Option<Directory>,
 }
 
 impl Worker {
@@ -141,7 +177,7 @@ impl Worker {
         if !self.respawn_in().is_some_and(|wait| wait.is_zero()) {
             return Ok(());
         }
-        let mut starting = Starting::spawn(&self.log)?;
+        let mut starting = Starting::spawn(&self.log, self.capture.as_ref())?;
         // If it dies before it has its settings, that is noticed like any other death; if it lives and did not give up
         // its privileges, it gets none, and its end of the socket closes.
         let taken = starting.wait_confined().and_then(|()| send(&starting.socket, &self.settings, sandbox));

@@ -115,7 +115,7 @@ impl Bodies {
             Some(found) => self.merge(transaction, found, body.row, &name)?,
             None => self.insert(transaction, body, &name, digest)?,
         };
-        (body.row, body.is_dirty) = (Some(row), false);
+        body.row = Some(row);
         Ok(Some(row))
     }
 

@@ -49,6 +49,9 @@ pub enum Error {
     /// The session has as much as it may.
     #[error("the capture has reached its limit of {0} bytes")]
     Limit(u64),
+    /// The names of fields to mask cannot be used.
+    #[error("what is to be masked: {0}")]
+    Masks(#[from] crate::engine::decode::mask::Unusable),
     /// No thread can be started.
     #[error("the capture's thread: {0}")]
     Thread(#[source] io::Error),
@@ -69,8 +72,10 @@ impl Store {
         let path = config.directory.join(DATABASE);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let database = Connection::open_with_flags(&path, flags)?;
-        // NORMAL: a commit survives the process, though not always the machine.
-        database.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;")?;
+        // NORMAL: a commit survives the process, though not always the machine. Rows are replaced, so that what refers to
+        // them would be in the way.
+        database.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; \
+             PRAGMA foreign_keys = OFF;")?;
         let found: i64 = database.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         match found {
             0 => database.execute_batch(&format!("BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"))?,

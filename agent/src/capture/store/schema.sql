@@ -1,7 +1,7 @@
 -- The capture of one session. Times are microseconds since 1970 (UTC); sizes are bytes. `docs/capture.md` explains it.
 CREATE TABLE session (
   name  TEXT PRIMARY KEY,       -- schema, session, agent, started, mode, command, redacted, unrecorded_bytes, ...
-  value
+  value ANY
 ) STRICT, WITHOUT ROWID;
 
 -- One row for each connection of the child that the proxy accepted.

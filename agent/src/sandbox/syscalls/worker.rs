@@ -9,7 +9,7 @@ use seccompiler::SeccompCmpOp::{Eq, MaskedEq};
 
 use super::{Calls, filter, rule};
 
-/// With any arguments. Files are Landlock's part: no path can be opened.
+/// With any arguments. Files are Landlock's part: no path can be opened but below the session's directory.
 const CALLS: &[libc::c_long] = &[
     // Sockets and descriptors.
     libc::SYS_accept4,
@@ -45,6 +45,19 @@ const CALLS: &[libc::c_long] = &[
     libc::SYS_statx,
     libc::SYS_write,
     libc::SYS_writev,
+    // The capture: SQLite's files and those of bodies.
+    libc::SYS_faccessat,
+    libc::SYS_faccessat2,
+    libc::SYS_fchmod,
+    libc::SYS_fdatasync,
+    libc::SYS_fsync,
+    libc::SYS_getcwd,
+    libc::SYS_getdents64,
+    libc::SYS_geteuid,
+    libc::SYS_linkat,
+    libc::SYS_mkdirat,
+    libc::SYS_readlinkat,
+    libc::SYS_unlinkat,
     // Maps: lookups, updates and the ring buffer. To load a program takes a capability.
     libc::SYS_bpf,
     // Memory.
@@ -77,7 +90,15 @@ const CALLS: &[libc::c_long] = &[
 
 /// Calls that only this architecture has; on others the C library uses those above.
 #[cfg(target_arch = "x86_64")]
-const OLDER: &[libc::c_long] = &[libc::SYS_epoll_wait, libc::SYS_poll];
+const OLDER: &[libc::c_long] = &[
+    libc::SYS_access,
+    libc::SYS_epoll_wait,
+    libc::SYS_link,
+    libc::SYS_mkdir,
+    libc::SYS_poll,
+    libc::SYS_readlink,
+    libc::SYS_unlink,
+];
 #[cfg(not(target_arch = "x86_64"))]
 const OLDER: &[libc::c_long] = &[];
 
