@@ -42,6 +42,8 @@ pub struct Masks {
     json: Regex,
     /// A name and its value as in a form or a query (group 1), or in XML (group 2).
     pairs: Regex,
+    /// Names of parameters.
+    parameters: Vec<String>,
 }
 
 impl Masks {
@@ -61,7 +63,9 @@ impl Masks {
         let names = || names.iter().map(String::as_str).chain(USUAL);
         let of_json = alternatives(names());
         let of_pairs = alternatives(names().chain(PARAMETERS));
+        let parameters = names().chain(PARAMETERS).map(str::to_owned).collect();
         Ok(Self {
+            parameters,
             shapes: Shapes::new()?,
             json: Regex::new(&format!(r#"(?i-u)"(?:{of_json})\\*"\s*:\s*(?:(\\*)"|(-?[0-9][0-9.e+-]*|true|false))"#))?,
             pairs: Regex::new(&format!(
@@ -126,15 +130,15 @@ impl Masks {
 
     fn mask_url(&self, url: &mut [u8]) {
         if let Some(user) = user_of(url) {
-            // Which of them is the secret depends: a token often comes as the user.
-            url[user].split_mut(|&byte| byte == b':').for_each(cover);
+            // A token may be the user as well as the password.
+            cover(&mut url[user]);
         }
         // Fragments carry tokens in the same form.
         for parameter in url.split_mut(|byte| matches!(byte, b'?' | b'&' | b'#')).skip(1) {
             let name = parameter.iter().position(|&byte| byte == b'=').unwrap_or_default();
             let (name, value) = parameter.split_at_mut(name);
-            let is_secret = |known: &&str| name.eq_ignore_ascii_case(known.as_bytes());
-            if let (true, [_, value @ ..]) = (PARAMETERS.iter().chain(&USUAL).any(is_secret), value) {
+            let is_secret = self.parameters.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
+            if let (true, [_, value @ ..]) = (is_secret, value) {
                 cover(value);
             }
         }

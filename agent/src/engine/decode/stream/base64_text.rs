@@ -13,20 +13,18 @@ pub(super) struct Base64 {
 }
 
 impl Base64 {
-    /// What `input` and what was pending decode to.
-    pub(super) fn feed(&mut self, input: &[u8]) -> Result<Vec<u8>, Invalid> {
+    /// Appends to `out` what `input` and what was pending decode to; what comes before an error as well.
+    pub(super) fn feed(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<(), Invalid> {
         let text = input.iter().copied().filter(|byte| !byte.is_ascii_whitespace());
         let mut text: Vec<u8> = self.pending.drain(..).chain(text).collect();
         self.pending = text.split_off(text.len() - text.len() % 4);
-        let mut decoded = Vec::with_capacity(text.len() / 4 * 3);
-        let mut text = text.as_slice();
-        while !text.is_empty() {
-            // A group with padding ends what the library takes for one text.
-            let padded = text.iter().position(|&byte| byte == b'=').map_or(text.len(), |at| at / 4 * 4 + 4);
-            let (one, rest) = text.split_at(padded);
-            STANDARD.decode_vec(one, &mut decoded).map_err(|_invalid| Invalid("gRPC-Web text that is no base64"))?;
-            text = rest;
+        for group in text.chunks(4) {
+            // One by one: padding may end any of them.
+            let mut bytes = [0; 3];
+            let decoded = STANDARD.decode_slice(group, &mut bytes);
+            let length = decoded.map_err(|_invalid| Invalid("gRPC-Web text that is no base64"))?;
+            out.extend_from_slice(&bytes[..length]);
         }
-        Ok(decoded)
+        Ok(())
     }
 }

@@ -232,7 +232,12 @@ impl Reader {
     fn read(&mut self, input: &[u8], messages: &mut Vec<Message>) -> Result<(), Invalid> {
         let Self { unpacker, base64, framing, .. } = self;
         let mut take = |plain: &[u8]| match base64 {
-            Some(base64) => framing.read(&base64.feed(plain)?, messages),
+            Some(base64) => {
+                let mut decoded = Vec::new();
+                let decoding = base64.feed(plain, &mut decoded);
+                framing.read(&decoded, messages)?;
+                decoding
+            }
             None => framing.read(plain, messages),
         };
         let Some(unpacker) = unpacker else { return take(input) };
