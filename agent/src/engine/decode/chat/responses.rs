@@ -28,7 +28,7 @@ pub(super) fn take(chat: &mut Chat, value: &Value) -> bool {
         }
         "output_item.added" => begin(chat, place, &value["item"]),
         "created" | "in_progress" | "queued" | "completed" | "incomplete" | "failed" => {
-            response(chat, &value["response"])
+            response(chat, &value["response"]);
         }
         // They repeat what the deltas said, or tell of tools that the server calls itself.
         _ if kind.ends_with(".done") || kind.ends_with(".added") || kind.contains("_call.") => {}

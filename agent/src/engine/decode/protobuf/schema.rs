@@ -2,13 +2,15 @@
 //! servers that say what they speak (gRPC server reflection). They come as text and bytes; no file is read.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 use prost_reflect::prost::Message as _;
 use prost_reflect::prost_types::{FileDescriptorProto, FileDescriptorSet};
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, SerializeOptions, Value};
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
 
+use super::MAX_TEXT;
 use super::wire::{self, Fields};
 
 /// Most files that are learnt from servers, and that wait for others which they import.
@@ -156,16 +158,16 @@ impl MessageType {
     /// `bytes` as indented JSON, and after it, as by [`text`](super::text), the fields that the type does not have.
     ///
     /// # Errors
-    /// If they are no message of this type.
+    /// If they are no message of this type, or its text is longer than [`MAX_TEXT`].
     pub fn text(&self, bytes: &[u8]) -> Result<String, Unreadable> {
         let message = DynamicMessage::decode(self.0.clone(), bytes);
         let message = message.map_err(|error| Unreadable(format!("no {}: {error}", self.name())))?;
-        let mut json = Vec::new();
+        let mut json = Limited(Vec::new());
         // Fields have the names of their declarations, and large numbers are numbers: it is to be read, not parsed.
         let options = SerializeOptions::new().use_proto_field_name(true).stringify_64_bit_integers(false);
         let written = message.serialize_with_options(&mut serde_json::Serializer::pretty(&mut json), &options);
         written.map_err(|error| Unreadable(format!("{} that has no JSON: {error}", self.name())))?;
-        let mut text = String::from_utf8_lossy(&json).into_owned();
+        let mut text = String::from_utf8_lossy(&json.0).into_owned();
         unknown(&message, self.name(), &mut text);
         Ok(text)
     }
@@ -211,12 +213,29 @@ fn each_message(value: &Value, take: &mut dyn FnMut(&DynamicMessage)) {
     }
 }
 
+/// Text of at most [`MAX_TEXT`] bytes.
+struct Limited(Vec<u8>);
+
+impl io::Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > MAX_TEXT {
+            return Err(io::Error::other(format!("its text is longer than {MAX_TEXT} bytes")));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Files by name.
 struct Sources(Vec<(String, String)>);
 
 impl FileResolver for Sources {
     fn resolve_path(&self, path: &Path) -> Option<String> {
-        self.0.iter().map(|(name, _)| name).find(|name| PathBuf::from(name) == path).cloned()
+        self.0.iter().map(|(name, _)| name).find(|name| Path::new(name) == path).cloned()
     }
 
     fn open_file(&self, name: &str) -> Result<File, protox::Error> {
