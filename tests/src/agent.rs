@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::recorded::Recorded;
 use crate::lab::{COMMAND, Lab};
 use crate::leftovers::Leftovers;
 use crate::netns::Netns;
 use crate::process::{Output, Process};
+use crate::recorded::Recorded;
 use crate::session::Session;
 use crate::wait;
 use crate::{scratch, tools};

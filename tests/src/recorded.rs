@@ -73,7 +73,10 @@ impl Recorded {
             }
             None => {
                 let digits = row["content"].as_str().unwrap().as_bytes();
-                digits.chunks(2).map(|byte| u8::from_str_radix(std::str::from_utf8(byte).unwrap(), 16).unwrap()).collect()
+                digits
+                    .chunks(2)
+                    .map(|byte| u8::from_str_radix(std::str::from_utf8(byte).unwrap(), 16).unwrap())
+                    .collect()
             }
         }
     }

@@ -10,12 +10,12 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::agent::{Running, agent_on};
-use crate::recorded::Recorded;
 use crate::lab::COMMAND;
 use crate::leftovers::Leftovers;
 use crate::netns::{Netns, command_in};
 use crate::process::{self, Output, Process};
 use crate::procfs::worker_of;
+use crate::recorded::Recorded;
 use crate::wait::eventually;
 
 /// A session that is up without a command.

@@ -33,7 +33,8 @@ fn an_exchange_is_recorded_with_its_heads_bodies_and_times() {
         }
         let head: Vec<serde_json::Value> = serde_json::from_str(row["request_head"].as_str().unwrap()).unwrap();
         assert_eq!(head[0], first);
-        let two: Vec<_> = head.iter().filter(|field| field[0].as_str().unwrap().eq_ignore_ascii_case("x-two")).collect();
+        let two: Vec<_> =
+            head.iter().filter(|field| field[0].as_str().unwrap().eq_ignore_ascii_case("x-two")).collect();
         assert_eq!(two.iter().map(|field| &field[1]).collect::<Vec<_>>(), ["b", "a"], "{head:?}");
         assert_eq!(capture.body(&row["request_body"]), std::fs::read("/etc/hostname").unwrap());
         let times = ["started", "sent", "answered", "received", "finished"].map(|name| row[name].as_i64().unwrap());
@@ -45,7 +46,8 @@ fn an_exchange_is_recorded_with_its_heads_bodies_and_times() {
 #[test]
 fn large_bodies_are_kept_whole_in_files_and_once() {
     let lab = Lab::new();
-    let bytes: Vec<u8> = (0..3_000_000_u32).flat_map(|number| (number ^ (number << 7)).to_le_bytes()).take(9_000_000).collect();
+    let bytes: Vec<u8> =
+        (0..3_000_000_u32).flat_map(|number| (number ^ (number << 7)).to_le_bytes()).take(9_000_000).collect();
     std::fs::write(format!("{}/big", lab.www("origin.test")), &bytes).unwrap();
     let agent = lab.agent();
     let get = "for v in --http1.1 --http2; do curl -sS $v -o /dev/null https://origin.test/big; done";

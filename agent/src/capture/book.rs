@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Config, Error};
 use super::connection::Connection;
 use super::exchange::Exchange;
+use super::{Config, Error};
 use crate::engine::decode::mask::Masks;
 use crate::engine::decode::stream::Message;
 use crate::engine::event::{ConnectionId, Event, ExchangeId};

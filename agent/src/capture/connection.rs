@@ -53,7 +53,8 @@ impl Connection {
                 self.alpn.clone_from(alpn);
                 self.verified = Some(*verified);
                 self.tls = Some((child.clone(), server.clone()));
-                self.certificates = certificates.iter().map(|der| (hex(digest(&SHA256, der).as_ref()), der.clone())).collect();
+                self.certificates =
+                    certificates.iter().map(|der| (hex(digest(&SHA256, der).as_ref()), der.clone())).collect();
             }
             Event::Relayed { reason, .. } | Event::RelayRefused { reason, .. } => {
                 (self.carried, self.reason) = (self.carried.or(Some("relay")), Some(*reason));

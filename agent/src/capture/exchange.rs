@@ -133,8 +133,7 @@ impl Exchange {
         self.finished = Some(at);
         self.error = error;
         let rest = |direction| move |message| (direction, message);
-        let mut messages: Vec<_> =
-            self.over(Direction::Request).into_iter().map(rest(Direction::Request)).collect();
+        let mut messages: Vec<_> = self.over(Direction::Request).into_iter().map(rest(Direction::Request)).collect();
         messages.extend(self.over(Direction::Response).into_iter().map(rest(Direction::Response)));
         messages
     }

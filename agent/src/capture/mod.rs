@@ -9,6 +9,8 @@ mod book;
 mod connection;
 pub mod directory;
 mod exchange;
+pub mod outlet;
+pub mod prune;
 mod queue;
 pub mod read;
 mod recorder;

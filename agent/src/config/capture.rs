@@ -70,12 +70,7 @@ pub struct Capture {
 /// What is meant by `input` and `settings` for `user`, whose commands have this environment; none if nothing is to be
 /// recorded. Who names fields to be masked wants credentials masked.
 #[must_use]
-pub fn capture(
-    input: Input,
-    settings: Settings,
-    user: &User,
-    environment: &[(OsString, OsString)],
-) -> Option<Capture> {
+pub fn capture(input: Input, settings: Settings, user: &User, environment: &[(OsString, OsString)]) -> Option<Capture> {
     if input.is_off {
         return None;
     }

@@ -164,14 +164,7 @@ impl Forwarder {
     }
 
     /// Remembers and reports what the child is told.
-    fn report(
-        &self,
-        query: &Message<'_>,
-        response: &[u8],
-        child: SocketAddr,
-        transport: Transport,
-        took: Duration,
-    ) {
+    fn report(&self, query: &Message<'_>, response: &[u8], child: SocketAddr, transport: Transport, took: Duration) {
         let (Some(Question { name, record_type, .. }), Ok(response)) = (query.question(), Message::parse(response))
         else {
             return;

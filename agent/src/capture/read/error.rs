@@ -56,12 +56,12 @@ pub enum Error {
     #[error("the capture is not sound: it has a body in `{0}`, which is no file of its own")]
     Stray(String),
     /// A condition or a query of the user's.
-    #[error("`--sql {text}`: {source}")]
+    #[error("`--sql {text}`: {reason}; `e` is the table of exchanges, `c` of connections")]
     Sql {
         /// What was asked.
         text: String,
         /// What is wrong with it.
-        source: rusqlite::Error,
+        reason: String,
     },
     /// A directory cannot be read.
     #[error("cannot read `{}`", path.display())]
@@ -71,4 +71,15 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
+}
+
+impl Error {
+    /// What is wrong with `text`, SQL of the user's, without the statement that was made of it.
+    pub(super) fn sql(text: &str, error: &rusqlite::Error) -> Self {
+        let reason = match error {
+            rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+            other => other.to_string(),
+        };
+        Self::Sql { text: text.to_owned(), reason }
+    }
 }

@@ -37,15 +37,8 @@ impl Found {
     pub fn began(&self) -> Option<i64> {
         let part = |from: usize, to: usize| self.stamp.get(from..to);
         let (date, clock) = (part(0, 8)?, part(9, 15)?);
-        let text = format!(
-            "{}-{}-{}T{}:{}:{}Z",
-            &date[..4],
-            &date[4..6],
-            &date[6..],
-            &clock[..2],
-            &clock[2..4],
-            &clock[4..]
-        );
+        let text =
+            format!("{}-{}-{}T{}:{}:{}Z", &date[..4], &date[4..6], &date[6..], &clock[..2], &clock[2..4], &clock[4..]);
         crate::engine::record::time::parse(&text)
     }
 }

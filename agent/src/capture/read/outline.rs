@@ -32,6 +32,16 @@ impl Capture {
         read().map_err(|error| filter.blame(error))
     }
 
+    /// The largest number such that no exchange up to it, from `after` on, is still going on.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn settled(&self, after: i64) -> Result<i64, Error> {
+        let sql = "SELECT coalesce((SELECT min(id) - 1 FROM exchanges WHERE finished IS NULL AND id > ?1), \
+             (SELECT max(id) FROM exchanges), ?1)";
+        Ok(self.database.query_row(sql, [after], |row| row.get(0))?)
+    }
+
     /// Those of `ids` that there are.
     ///
     /// # Errors
@@ -52,7 +62,7 @@ impl Filter {
     /// What fails where there is a condition in SQL is most often that.
     pub(super) fn blame(&self, source: rusqlite::Error) -> Error {
         match &self.condition {
-            Some(text) if matches!(source, rusqlite::Error::SqlInputError { .. }) => Error::Sql { text: text.clone(), source },
+            Some(text) if matches!(source, rusqlite::Error::SqlInputError { .. }) => Error::sql(text, &source),
             _ => source.into(),
         }
     }

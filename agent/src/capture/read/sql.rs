@@ -18,7 +18,7 @@ impl Capture {
     /// # Errors
     /// If it is none.
     pub fn query(&self, text: &str) -> Result<Table, Error> {
-        let read = || {
+        let read = || -> rusqlite::Result<Table> {
             let mut statement = self.database.prepare(text)?;
             let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
             let width = columns.len();
@@ -26,7 +26,7 @@ impl Capture {
             let rows = statement.query_map([], row)?.collect::<Result<_, _>>()?;
             Ok(Table { columns, rows })
         };
-        read().map_err(|source| Error::Sql { text: text.to_owned(), source })
+        read().map_err(|error| Error::sql(text, &error))
     }
 }
 

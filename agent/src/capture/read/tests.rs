@@ -49,7 +49,8 @@ pub(crate) fn make(directory: &Path) -> Connection {
     body(b"{\"q\":\"needle\"}");
     body(&gzip(b"a needle in gzip"));
     // Two frames in one file, and some of a third that no row tells of.
-    let mut file = [zstd::encode_all(&b"large: need"[..], 1).unwrap(), zstd::encode_all(&b"le"[..], 1).unwrap()].concat();
+    let mut file =
+        [zstd::encode_all(&b"large: need"[..], 1).unwrap(), zstd::encode_all(&b"le"[..], 1).unwrap()].concat();
     file.extend(b"\x28\xb5\x2f");
     fs::write(directory.join(BODIES).join("ab/abcd.zst"), file).unwrap();
     database.execute_batch(ROWS).unwrap();

@@ -68,11 +68,8 @@ impl Bodies {
         let Some(Body { place: Place::File(pending), is_over, .. }) = body else { return Ok(()) };
         let name = format!("{exchange}-{direction}.zst");
         let path = self.folder.join(OPEN).join(&name);
-        let growing = self.open.entry(name).or_insert_with(|| Growing {
-            written: 0,
-            hash: Context::new(&SHA256),
-            digest: None,
-        });
+        let growing =
+            self.open.entry(name).or_insert_with(|| Growing { written: 0, hash: Context::new(&SHA256), digest: None });
         if !pending.is_empty() {
             let frame = self.compressor.compress(pending).map_err(file(&path))?;
             let target = File::options().create(true).write(true).truncate(false).open(&path).map_err(file(&path))?;
@@ -129,13 +126,7 @@ impl Bodies {
     }
 
     /// Uses the row `found`, and removes what was made meanwhile.
-    fn merge(
-        &mut self,
-        transaction: &Transaction<'_>,
-        found: i64,
-        own: Option<i64>,
-        name: &str,
-    ) -> Result<i64, Error> {
+    fn merge(&mut self, transaction: &Transaction<'_>, found: i64, own: Option<i64>, name: &str) -> Result<i64, Error> {
         if let Some(own) = own.filter(|own| *own != found) {
             transaction.prepare_cached("DELETE FROM bodies WHERE id = ?")?.execute([own])?;
         }

@@ -74,8 +74,10 @@ impl Store {
         let database = Connection::open_with_flags(&path, flags)?;
         // NORMAL: a commit survives the process, though not always the machine. Rows are replaced, so that what refers to
         // them would be in the way.
-        database.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; \
-             PRAGMA foreign_keys = OFF;")?;
+        database.execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; \
+             PRAGMA foreign_keys = OFF;",
+        )?;
         let found: i64 = database.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         match found {
             0 => database.execute_batch(&format!("BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"))?,

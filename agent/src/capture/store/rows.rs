@@ -179,7 +179,16 @@ fn fact(transaction: &Transaction<'_>, at: i64, event: &Event, masks: Option<&Ma
         Event::UpstreamRefused { dst, reason, .. } => {
             let (none, name) = (None::<u64>, None::<&str>);
             let destination = dst.to_string();
-            transaction.prepare_cached(BLOCKED)?.execute(params![at, reason, 6, destination, none, none, none, name])?;
+            transaction.prepare_cached(BLOCKED)?.execute(params![
+                at,
+                reason,
+                6,
+                destination,
+                none,
+                none,
+                none,
+                name
+            ])?;
         }
         _ => other(transaction, at, event, masks)?,
     }

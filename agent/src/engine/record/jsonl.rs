@@ -44,7 +44,8 @@ pub fn outline(outline: &Outline) -> Value {
 #[must_use]
 pub fn object(exchange: &Exchange) -> Value {
     let mut object = outline(&exchange.outline);
-    object["connection"] = exchange.connection.as_ref().map_or(json!({ "id": exchange.outline.connection }), connection);
+    object["connection"] =
+        exchange.connection.as_ref().map_or(json!({ "id": exchange.outline.connection }), connection);
     let phases = phases(exchange).into_iter().map(|phase| (phase.name.to_owned(), phase.took.into()));
     object["timings_us"] = Value::Object(phases.collect());
     object["request"] = half(&exchange.request);
@@ -133,7 +134,7 @@ fn connection(connection: &Connection) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::record::har::tests::{exchange, message as sample};
+    use crate::engine::record::samples::{exchange, message as sample};
 
     #[test]
     fn an_object_has_heads_in_order_and_bodies_decoded() {

@@ -1,10 +1,13 @@
 //! What a session has recorded, as others read it: rows of a capture as types, and the formats that they are taken
 //! elsewhere in. Bytes and values come in as arguments and go out; whoever has a file writes them.
 
+pub mod curl;
 pub mod har;
 pub mod jsonl;
 mod phases;
 mod rows;
+#[cfg(test)]
+pub(crate) mod samples;
 pub mod time;
 
 pub use self::phases::{Phase, phases};

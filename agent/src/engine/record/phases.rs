@@ -36,7 +36,8 @@ pub fn phases(exchange: &Exchange) -> Vec<Phase> {
 fn before(exchange: &Exchange) -> Vec<Phase> {
     let Some(connection) = exchange.connection.as_ref().filter(|_| exchange.is_first) else { return Vec::new() };
     let span = |us: Option<u64>| us.and_then(|us| i64::try_from(us).ok());
-    let known = [("dns", span(exchange.dns_us)), ("connect", span(connection.connect_us)), ("tls", span(connection.tls_us()))];
+    let known =
+        [("dns", span(exchange.dns_us)), ("connect", span(connection.connect_us)), ("tls", span(connection.tls_us()))];
     let known = known.into_iter().filter_map(|(name, took)| Some((name, took?)));
     let known: Vec<(&'static str, i64)> = known.collect();
     let mut began = exchange.outline.started - known.iter().map(|(_, took)| took).sum::<i64>();

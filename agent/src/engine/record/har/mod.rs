@@ -4,7 +4,7 @@
 mod cookies;
 mod streams;
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;
 mod tls;
 
 use base64::Engine as _;

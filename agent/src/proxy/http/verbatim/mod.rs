@@ -190,7 +190,11 @@ impl Pump<'_> {
     /// Takes what comes in `direction`.
     fn read(&mut self, direction: Direction, cx: &mut Context<'_>) -> Result<bool, Error> {
         let is_full = self.out.upstream.len() > WAITING || self.out.downstream.len() > WAITING;
-        if is_full || self.connection.poll_room(cx).is_pending() || self.passage.fate() != Fate::Open || !self.passage.wants(direction) {
+        if is_full
+            || self.connection.poll_room(cx).is_pending()
+            || self.passage.fate() != Fate::Open
+            || !self.passage.wants(direction)
+        {
             return Ok(false);
         }
         let leg = leg(&mut self.child, &mut self.server, direction);

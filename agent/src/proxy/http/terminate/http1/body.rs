@@ -12,8 +12,8 @@ use http_body_util::{Either, Full};
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 
 use super::child::Entered;
-use crate::engine::http::{Field, Reply, RequestHead};
 use crate::engine::http::exchange::{Direction, Exchange, Half, OutOfOrder};
+use crate::engine::http::{Field, Reply, RequestHead};
 use crate::engine::policy::Verdict;
 use crate::proxy::connection::Connection;
 use crate::proxy::error::is_reset;

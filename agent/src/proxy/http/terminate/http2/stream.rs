@@ -111,8 +111,9 @@ async fn forward(
         }
     };
     let cut = {
-        let sending =
-            async { if ends { Ok(()) } else { copy(connection, &mut body, &mut upload, Direction::Request, &mut sent).await } };
+        let sending = async {
+            if ends { Ok(()) } else { copy(connection, &mut body, &mut upload, Direction::Request, &mut sent).await }
+        };
         let receiving = receive(connection, response, &mut respond, &mut received, exchange);
         both(sending, receiving).await
     };
