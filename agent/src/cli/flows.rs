@@ -21,14 +21,14 @@ pub(super) struct FlowsArgs {
     action: Option<Action>,
     #[command(flatten)]
     capture: CaptureArgs,
-    #[command(flatten)]
-    filters: FilterArgs,
     /// Print JSON; one object a line with `--follow`
     #[arg(long)]
     json: bool,
     /// Go on with what comes, until the session ends
     #[arg(long)]
     follow: bool,
+    #[command(flatten)]
+    filters: FilterArgs,
 }
 
 #[derive(Subcommand)]

@@ -35,8 +35,8 @@ pub(crate) fn exchange() -> Exchange {
             id: 3,
             destination: "192.0.2.1:443".into(),
             connect_us: Some(1_000),
-            child_tls: Some(Tls { suite: "TLSv1.3 A".into(), resumed: false, took_us: 500 }),
-            server_tls: Some(Tls { suite: "TLSv1.3 B".into(), resumed: false, took_us: 500 }),
+            child_tls: Some(Tls { suite: "TLSv1_3 A".into(), resumed: false, took_us: 500 }),
+            server_tls: Some(Tls { suite: "TLSv1_3 B".into(), resumed: false, took_us: 500 }),
             verified: Some(true),
             ..Connection::default()
         }),

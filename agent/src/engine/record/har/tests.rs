@@ -109,7 +109,7 @@ fn requests_and_responses_are_told_whole() {
     assert_eq!(response["content"], content);
     assert_eq!(entry["serverIPAddress"], "192.0.2.1");
     assert_eq!(entry["connection"], "3");
-    let details = json!({ "protocol": "TLSv1.3", "cipher": "B", "verified": true });
+    let details = json!({ "protocol": "TLS 1.3", "cipher": "B", "verified": true });
     assert_eq!(entry["_securityDetails"], details);
 }
 

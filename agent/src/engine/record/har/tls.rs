@@ -10,6 +10,8 @@ use crate::engine::record::rows::Connection;
 pub(super) fn details(connection: &Connection, certificate: Option<&[u8]>) -> Map<String, Value> {
     let Some(tls) = &connection.server_tls else { return Map::new() };
     let (protocol, cipher) = tls.suite.split_once(' ').unwrap_or((&tls.suite, ""));
+    // As Chrome names it: `TLS 1.3`.
+    let protocol = protocol.replace("TLSv1_", "TLS 1.");
     let mut details = json!({ "protocol": protocol, "cipher": cipher, "verified": connection.verified });
     let parsed = certificate.and_then(|der| X509Certificate::from_der(der).ok());
     if let Some((_, certificate)) = parsed {
