@@ -1,5 +1,6 @@
 //! `agent export`: what sessions have recorded, in forms that other programs read.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,7 @@ use crate::capture::directory::Owner;
 use crate::capture::outlet;
 use crate::capture::read::Capture;
 use crate::config::invoker;
-use crate::engine::record::{Exchange, Half, har, jsonl};
+use crate::engine::record::{Exchange, Half, Outline, har, jsonl, packets, pcapng};
 use crate::ui::escape;
 
 /// What is written where; `-` is standard output.
@@ -27,6 +28,8 @@ pub struct Export {
     pub bodies: Option<PathBuf>,
     /// `--keylog`.
     pub keylog: Option<PathBuf>,
+    /// `--pcapng`.
+    pub pcapng: Option<PathBuf>,
 }
 
 /// Writes all that was asked for.
@@ -34,22 +37,28 @@ pub struct Export {
 /// # Errors
 /// If nothing was, or something cannot be read or written.
 pub fn export(export: &Export) -> anyhow::Result<()> {
-    let files = [&export.har, &export.jsonl, &export.keylog];
+    let files = [&export.har, &export.jsonl, &export.keylog, &export.pcapng];
     let wanted = files.into_iter().flatten().count() + usize::from(export.bodies.is_some());
-    ensure!(wanted > 0, "say what to write: `--har FILE`, `--jsonl FILE`, `--bodies DIR`, `--keylog FILE`");
+    ensure!(
+        wanted > 0,
+        "say what to write: `--har FILE`, `--jsonl FILE`, `--bodies DIR`, `--keylog FILE`, `--pcapng FILE`"
+    );
     let to_output = files.into_iter().flatten().filter(|path| is_output(path)).count();
     ensure!(to_output <= 1, "only one of the files can be `-`, standard output");
     let capture = captures::open(&export.query.choice)?;
     let outlines = export.query.outlines(&capture, ALL)?;
     let ids: Vec<i64> = outlines.iter().map(|outline| outline.id).collect();
     if let Some(path) = &export.har {
-        to(path, |out| har(&capture, &ids, out))?;
+        to(path, |out| write_har(&capture, &ids, out))?;
     }
     if let Some(path) = &export.jsonl {
         to(path, |out| each(&capture, &ids, |exchange| Ok(writeln!(out, "{}", line(exchange))?)))?;
     }
     if let Some(path) = &export.keylog {
         to(path, |out| capture.secrets()?.iter().try_for_each(|line| Ok(writeln!(out, "{line}")?)))?;
+    }
+    if let Some(path) = &export.pcapng {
+        to(path, |out| write_packets(&capture, &outlines, out))?;
     }
     if let Some(folder) = &export.bodies {
         bodies(&capture, &ids, folder)?;
@@ -95,7 +104,7 @@ fn each(capture: &Capture, ids: &[i64], mut take: impl FnMut(&Exchange) -> anyho
     ids.iter().try_for_each(|id| take(&capture.exchange(*id)?))
 }
 
-fn har(capture: &Capture, ids: &[i64], out: &mut dyn Write) -> anyhow::Result<()> {
+fn write_har(capture: &Capture, ids: &[i64], out: &mut dyn Write) -> anyhow::Result<()> {
     let session = capture.about("session")?.unwrap_or_default();
     let command = capture.about("command")?.filter(|command| !command.is_empty());
     let command = command.map(|command| format!(": {command}")).unwrap_or_default();
@@ -108,6 +117,26 @@ fn har(capture: &Capture, ids: &[i64], out: &mut dyn Write) -> anyhow::Result<()
         Ok(())
     })?;
     Ok(out.write_all(har::END.as_bytes())?)
+}
+
+/// Writes connection by connection, so that no more than the exchanges of one are in memory.
+fn write_packets(capture: &Capture, outlines: &[Outline], out: &mut dyn Write) -> anyhow::Result<()> {
+    let mut connections: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+    for outline in outlines {
+        connections.entry(outline.connection).or_default().push(outline.id);
+    }
+    let mut buffer = Vec::new();
+    pcapng::section(&mut buffer, concat!("agent ", env!("CARGO_PKG_VERSION")));
+    pcapng::interface(&mut buffer, "eth0", "made from stored exchanges", 0);
+    for ids in connections.values() {
+        let exchanges = ids.iter().map(|id| capture.exchange(*id)).collect::<Result<Vec<_>, _>>()?;
+        if let Some(connection) = exchanges.first().and_then(|first| first.connection.as_ref()) {
+            packets::connection(connection, &exchanges, &mut buffer);
+        }
+        out.write_all(&buffer)?;
+        buffer.clear();
+    }
+    Ok(out.write_all(&buffer)?)
 }
 
 fn line(exchange: &Exchange) -> String {

@@ -182,6 +182,9 @@ pub(super) struct ExportArgs {
     /// Write the session's TLS secrets, for Wireshark; no filter applies
     #[arg(long, value_name = "FILE")]
     keylog: Option<PathBuf>,
+    /// Write packets that are made from the exchanges, in the clear, for programs that read nothing else
+    #[arg(long, value_name = "FILE")]
+    pcapng: Option<PathBuf>,
     #[command(flatten)]
     filters: FilterArgs,
 }
@@ -226,8 +229,8 @@ pub(super) fn flows(args: FlowsArgs) -> anyhow::Result<()> {
 
 /// Runs `agent export`.
 pub(super) fn export(args: ExportArgs) -> anyhow::Result<()> {
-    let ExportArgs { capture, har, jsonl, bodies, keylog, filters } = args;
-    export::export(&Export { query: filters.query(capture), har, jsonl, bodies, keylog })
+    let ExportArgs { capture, har, jsonl, bodies, keylog, pcapng, filters } = args;
+    export::export(&Export { query: filters.query(capture), har, jsonl, bodies, keylog, pcapng })
 }
 
 /// Runs `agent replay`.

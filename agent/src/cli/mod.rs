@@ -57,7 +57,7 @@ enum Command {
     Stats(StatsArgs),
     /// List what a session has recorded, show it, compare it, delete it
     Flows(flows::FlowsArgs),
-    /// Write what a session has recorded as HAR, JSON, files of bodies, key log
+    /// Write what a session has recorded as HAR, JSON, files of bodies, key log, packets
     Export(flows::ExportArgs),
     /// Send a recorded request again, in a running session, and show both answers
     Replay(flows::ReplayArgs),

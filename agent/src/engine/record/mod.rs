@@ -4,6 +4,8 @@
 pub mod curl;
 pub mod har;
 pub mod jsonl;
+pub mod packets;
+pub mod pcapng;
 mod phases;
 mod rows;
 #[cfg(test)]
