@@ -1,6 +1,7 @@
 //! The agent as its users start it: `agent run` around a command, or to bring a session up.
 
 use std::ffi::OsStr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -33,6 +34,9 @@ impl<'a> Agent<'a> {
         let name = scratch::unique();
         let log = lab.scratch.path().join(format!("{name}.log"));
         let state = lab.scratch.path().join("state");
+        std::fs::create_dir_all(&state).unwrap();
+        // Whoever a session is for makes the rest.
+        std::fs::set_permissions(&state, std::fs::Permissions::from_mode(0o1777)).unwrap();
         let env = vec![("XDG_STATE_HOME".to_owned(), state.to_str().unwrap().to_owned())];
         let captures = state.join("agent/captures");
         Self { host: &lab.host, name, log, captures, args: Vec::new(), env, wrapper: Vec::new() }

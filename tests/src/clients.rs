@@ -90,6 +90,19 @@ impl Lab {
         lab
     }
 
+    /// Nothing but the DNS server and `programs/node/messages.js` for `node.test` and `grpc-js.test`, which write down what
+    /// they send and get in these files.
+    #[must_use]
+    pub fn with_messages() -> (Self, [String; 2]) {
+        let mut lab = Self::bare();
+        lab.serve_dns();
+        let logs = ["http.messages", "grpc.messages"].map(|name| lab.scratch.write(name, ""));
+        for (kind, origin, log) in [("http", NODE, &logs[0]), ("grpc", GRPC_JS, &logs[1])] {
+            lab.origin(&Client::node("messages.js").arg(kind), origin, &[log]);
+        }
+        (lab, logs)
+    }
+
     fn origin(&mut self, program: &Client, (name, address): (&str, &str), args: &[&str]) {
         let (certificate, key) = self.authority.issue(&self.scratch, name, &format!("DNS:{name}"));
         self.serve(&program.argv(&[&[&certificate, &key, address], args].concat()));

@@ -2,8 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a suite panics where a test fails")]
 
-use serde_json::json;
-use tests::Lab;
+use std::fs;
+use std::process::Command;
+
+use nix::sys::signal::{Signal, kill};
+use serde_json::{Value, json};
+use tests::clients::Client;
+use tests::{Lab, Recorded, process};
 
 #[test]
 fn an_exchange_is_recorded_with_its_heads_bodies_and_times() {
@@ -74,4 +79,152 @@ fn names_refusals_and_connections_are_recorded() {
     assert_eq!(capture.value("SELECT reason FROM blocked WHERE destination = '198.51.100.9:25'"), "port");
     assert_eq!(capture.value("SELECT count(*) FROM connections WHERE closed >= accepted AND connect_us > 0"), 1);
     assert_eq!(capture.value("SELECT value FROM session WHERE name = 'mode'"), "enforce");
+}
+
+/// What an end wrote down that it sent or got, in hexadecimal.
+fn noted(log: &str, what: &str) -> Vec<String> {
+    log.lines().filter_map(|line| line.strip_prefix(what)).map(|hex| hex.trim().to_uppercase()).collect()
+}
+
+/// The payloads of the messages of the only exchange of this kind.
+fn recorded(capture: &Recorded, kind: &str, direction: &str) -> Vec<String> {
+    let rows = capture.rows(&format!(
+        "SELECT hex(m.payload) AS payload FROM messages m JOIN exchanges e ON e.id = m.exchange \
+         WHERE e.stream = '{kind}' AND m.direction = '{direction}' AND m.kind <> 'close' ORDER BY m.id"
+    ));
+    rows.iter().map(|row| row["payload"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_message_of_a_stream_is_recorded_as_both_ends_saw_it() {
+    for carrier in ["verbatim", "terminate"] {
+        let (lab, [http, grpc]) = Lab::with_messages();
+        for (kind, arguments, log) in [
+            ("sse", &["sse"][..], &http),
+            ("sse", &["sse", "gzip"], &http),
+            ("websocket", &["websocket"], &http),
+            ("grpc", &["talk"], &grpc),
+        ] {
+            fs::write(log, "").unwrap();
+            let agent = lab.agent().args(&["--carrier", carrier]);
+            let client = Client::node("messages.js");
+            let output = agent.run(&client.argv(arguments));
+            let (client, server) = (output.ok(), fs::read_to_string(log).unwrap());
+            let capture = agent.capture();
+            let (sent, got) = (noted(client, "client sent"), noted(client, "client got"));
+            assert!(got.len() >= 8, "{output:#?}");
+            assert_eq!(noted(&server, "server sent"), got, "{arguments:?}");
+            assert!(recorded(&capture, kind, "response") == got, "{carrier} {arguments:?}: responses");
+            assert!(recorded(&capture, kind, "request") == sent, "{carrier} {arguments:?}: requests");
+            assert_eq!(noted(&server, "server got"), sent);
+        }
+    }
+}
+
+#[test]
+fn a_killed_worker_leaves_all_but_the_last_moment() {
+    let mut lab = Lab::bare();
+    lab.serve_dns();
+    lab.node_origin();
+    let mut session = lab.agent().up();
+    let capture = session.capture();
+    let mut transfer = session.spawn(&["curl", "-sSN", "https://stream.test/stream"]);
+    transfer.wait_line("one");
+    capture
+        .wait("SELECT count(*) FROM exchanges e JOIN bodies b ON b.id = e.response_body WHERE b.size = 4", &json!(1));
+    kill(session.worker(), Signal::SIGKILL).unwrap();
+    assert_ne!(transfer.finish().status, 0);
+    let row = &capture.rows("SELECT response_body, finished, path FROM exchanges")[0];
+    assert_eq!(capture.body(&row["response_body"]), b"one\n");
+    assert_eq!((&row["finished"], &row["path"]), (&Value::Null, &json!("/stream")));
+    // The next worker goes on with the numbers.
+    session.exec(&["curl", "-sS", "https://stream.test/release"]).ok();
+    capture.wait("SELECT count(*) FROM exchanges WHERE finished IS NOT NULL AND id = 2", &json!(1));
+    session.down();
+    assert_eq!(capture.value("PRAGMA integrity_check"), "ok");
+}
+
+#[test]
+fn what_is_recorded_is_the_users_and_hidden_from_the_command() {
+    let lab = Lab::new();
+    let folder = lab.scratch.file("home");
+    for mode in ["observe", "enforce"] {
+        let given = format!("{folder}/{mode}");
+        let look = format!("ls {given}; echo x > {given}/x; curl -sS https://origin.test/hello");
+        let agent = lab.agent().args(&["--mode", mode, "--capture", &given]);
+        let output = agent.shell(&look);
+        assert_eq!(output.stdout, "hello from origin.test\n", "{output:#?}");
+        assert!(output.stderr.contains("Read-only") || output.stderr.contains("Permission"), "{output:#?}");
+        let capture = Recorded::at(&given);
+        assert_eq!(capture.value("SELECT count(*) FROM exchanges"), 1);
+        let stat = process::run(Command::new("stat").args(["-c", "%a %U %G", &given, &format!("{given}/capture.db")]));
+        assert_eq!(stat.ok(), "2770 nobody root\n640 nobody root\n");
+        // It is taken: nothing of it is written over.
+        let again = agent.run(&["true"]);
+        assert!(again.status == 125 && again.stderr.contains("not empty"), "{again:#?}");
+    }
+}
+
+#[test]
+fn nothing_is_recorded_where_nobody_wants_it() {
+    let lab = Lab::new();
+    let agent = lab.agent().args(&["--no-capture"]);
+    assert_eq!(agent.run(&["curl", "-sS", "https://origin.test/hello"]).ok(), "hello from origin.test\n");
+    assert!(!std::path::Path::new(&lab.scratch.file("state/agent")).exists());
+}
+
+/// A download of 24 MB that does not compress, in a session whose directory has room for 3 MiB; what came of it, the log,
+/// and a copy of what was recorded.
+fn on_a_small_disk(on_full: &str) -> (tests::Output, String, Value) {
+    let lab = Lab::new();
+    let bytes: Vec<u8> = (0..6_000_000_u32)
+        .flat_map(|number| (number.wrapping_mul(2_654_435_761) ^ (number >> 3).wrapping_mul(40_503)).to_le_bytes())
+        .collect();
+    fs::write(format!("{}/big", lab.www("origin.test")), bytes).unwrap();
+    let (disk, kept) = (lab.scratch.file("disk"), lab.scratch.file("kept"));
+    fs::create_dir(&disk).unwrap();
+    let settings = lab.scratch.write("agent.toml", format!("[capture]\non_full = \"{on_full}\"\n"));
+    let script = format!(
+        "mount -t tmpfs -o size=3m,mode=755 none {disk} && {{ \"$@\"; status=$?; cp -a {disk}/capture {kept}; exit $status; }}"
+    );
+    let agent = lab.agent().args(&["--config", &settings, "--capture", &format!("{disk}/capture")]);
+    let agent = agent.under(&["unshare", "--mount", "sh", "-c", &script, "sh"]);
+    let get = "curl -sS https://origin.test/hello; curl -sS -m 5 -o /dev/null -w '%{size_download}\\n' https://origin.test/big";
+    let output = agent.shell(get);
+    let hello =
+        Recorded::at(kept).value("SELECT count(*) FROM exchanges WHERE path = '/hello' AND finished IS NOT NULL");
+    (output, agent.log(), hello)
+}
+
+#[test]
+fn on_a_full_disk_traffic_goes_on_and_the_log_says_that_it_is_not_recorded() {
+    let (output, log, hello) = on_a_small_disk("continue");
+    assert_eq!(output.ok(), "hello from origin.test\n24000000\n");
+    assert!(log.contains("\"event\":\"capture_failed\"") && log.contains("\"blocks\":false"), "{log}");
+    assert_eq!(hello, 1, "what was recorded before stays");
+}
+
+#[test]
+fn on_a_full_disk_traffic_stops_if_nothing_may_pass_unrecorded() {
+    let (output, log, hello) = on_a_small_disk("block");
+    assert_eq!(output.status, 28, "curl gave up: {output:#?}");
+    assert!(!output.stdout.contains("24000000"), "{output:#?}");
+    assert!(log.contains("\"event\":\"capture_failed\"") && log.contains("\"blocks\":true"), "{log}");
+    assert_eq!(hello, 1);
+}
+
+#[test]
+fn a_user_reads_what_was_recorded_and_removes_it() {
+    let lab = Lab::new();
+    let agent = lab.agent().args(&["--user", "games"]);
+    agent.run(&["curl", "-sS", "https://origin.test/hello"]).ok();
+    let folder = "/var/lib/agent/captures/5";
+    let ours = fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path());
+    let path = ours.filter(|path| path.to_str().unwrap().contains(&format!("/{}-", agent.name()))).max().unwrap();
+    let path = path.to_str().unwrap();
+    let stranger = Command::new("setpriv").args(["--reuid=4000000", "--clear-groups", "ls", path]).output().unwrap();
+    assert!(!stranger.status.success(), "anybody may read it");
+    let read = format!("sqlite3 {path}/capture.db 'SELECT path FROM exchanges' && rm -r {path}");
+    let games = ["--reuid=games", "--regid=60", "--clear-groups", "sh", "-c", &read];
+    assert_eq!(process::run(Command::new("setpriv").args(games)).ok(), "/hello\n");
 }

@@ -53,3 +53,6 @@ pub enum OnFull {
     /// Traffic stops until there is room.
     Block,
 }
+
+#[cfg(test)]
+mod tests;

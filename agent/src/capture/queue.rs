@@ -54,6 +54,8 @@ struct State {
     /// Of the items alone.
     unseen: usize,
     waiting: HashMap<ConnectionId, Waker>,
+    /// Nothing can be written, and nobody may let anything pass.
+    is_halted: bool,
     is_closed: bool,
 }
 
@@ -85,7 +87,7 @@ impl Queue {
             return Poll::Ready(());
         }
         let mut state = self.state();
-        if state.weight < FULL || state.is_closed {
+        if (state.weight < FULL && !state.is_halted) || state.is_closed {
             return Poll::Ready(());
         }
         state.waiting.insert(connection, cx.waker().clone());
@@ -105,7 +107,19 @@ impl Queue {
     pub(super) fn written(&self, weight: usize) {
         let mut state = self.state();
         state.weight -= weight;
-        if state.weight <= ROOM {
+        self.open(state);
+    }
+
+    /// Lets nobody let more pass, whatever waits, or lets them again.
+    pub(super) fn halt(&self, is_halted: bool) {
+        let mut state = self.state();
+        state.is_halted = is_halted;
+        if is_halted { self.is_full.store(true, Ordering::Release) } else { self.open(state) }
+    }
+
+    /// Wakes those who wait, if there is room.
+    fn open(&self, mut state: MutexGuard<'_, State>) {
+        if state.weight <= ROOM && !state.is_halted {
             self.is_full.store(false, Ordering::Release);
             let waiting = std::mem::take(&mut state.waiting);
             drop(state);

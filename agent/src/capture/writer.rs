@@ -60,12 +60,14 @@ impl Writer {
                 self.store.forget(&mut self.book);
                 return;
             }
+            self.queue.halt(true);
             if self.queue.pause(RETRY) {
                 tracing::error!("the capture is not complete: {error}");
                 return;
             }
         }
         if std::mem::take(&mut self.has_failed) {
+            self.queue.halt(false);
             self.report.emit(Event::CaptureResumed { unrecorded_bytes: self.book.unrecorded() });
         }
     }

@@ -1,6 +1,7 @@
 //! What of a session is recorded, and where.
 
 use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 use nix::unistd::Gid;
@@ -93,9 +94,14 @@ pub fn usual(user: &User, environment: &[(OsString, OsString)]) -> Place {
     let named = environment.iter().find(|(name, _)| name == "XDG_STATE_HOME").map(|(_, value)| PathBuf::from(value));
     match named.filter(|path| path.is_absolute()) {
         Some(state) => Place::Among(state.join(FOLDER)),
-        None if user.home.is_dir() => Place::Among(user.home.join(".local/state").join(FOLDER)),
+        None if is_own(user) => Place::Among(user.home.join(".local/state").join(FOLDER)),
         None => Place::System(PathBuf::from(format!("{SYSTEM}/{}", user.uid))),
     }
+}
+
+/// Whether the user's home directory is the user's: those of many services are root's, or are none.
+fn is_own(user: &User) -> bool {
+    std::fs::metadata(&user.home).is_ok_and(|home| home.is_dir() && home.uid() == user.uid)
 }
 
 /// Whether nobody else is in the user's primary group. Root may read everything anyway.
@@ -112,34 +118,29 @@ fn is_alone(user: &User) -> bool {
 mod tests {
     use super::*;
 
-    fn user(home: &str) -> User {
-        User {
-            name: "ada".into(),
-            uid: 4_000_000,
-            gid: 4_000_000,
-            groups: Vec::new(),
-            home: home.into(),
-            shell: "/bin/sh".into(),
-        }
+    fn user(home: &str, uid: u32) -> User {
+        User { name: "ada".into(), uid, gid: 4_000_000, groups: Vec::new(), home: home.into(), shell: "/bin/sh".into() }
     }
 
     #[test]
     fn captures_are_in_the_state_directory_or_the_systems() {
-        for (home, state, expect) in [
-            ("/", None, Place::Among("/.local/state/agent/captures".into())),
-            ("/nonexistent", Some("/s"), Place::Among("/s/agent/captures".into())),
-            ("/", Some("relative"), Place::Among("/.local/state/agent/captures".into())),
-            ("/nonexistent", None, Place::System("/var/lib/agent/captures/4000000".into())),
+        let system = || Place::System("/var/lib/agent/captures/4000000".into());
+        for (home, uid, state, expect) in [
+            ("/", 0, None, Place::Among("/.local/state/agent/captures".into())),
+            ("/nonexistent", 4_000_000, Some("/s"), Place::Among("/s/agent/captures".into())),
+            ("/", 0, Some("relative"), Place::Among("/.local/state/agent/captures".into())),
+            ("/", 4_000_000, None, system()),
+            ("/nonexistent", 4_000_000, None, system()),
         ] {
             let environment: Vec<_> =
                 state.map(|state| ("XDG_STATE_HOME".into(), OsString::from(state))).into_iter().collect();
-            assert_eq!(usual(&user(home), &environment), expect, "{home} {state:?}");
+            assert_eq!(usual(&user(home, uid), &environment), expect, "{home} {state:?}");
         }
     }
 
     #[test]
     fn what_is_typed_goes_before_what_is_set() {
-        let meant = |input, settings| capture(input, settings, &user("/"), &[]);
+        let meant = |input, settings| capture(input, settings, &user("/", 0), &[]);
         assert!(meant(Input { is_off: true, ..Input::default() }, Settings::default()).is_none());
         let given = Input { directory: Some("/c".into()), redact: true, is_off: false };
         let capture = meant(given, Settings { max_body_mib: Some(1), ..Settings::default() }).unwrap();

@@ -83,6 +83,9 @@ fn record(config: &config::Run) -> anyhow::Result<Option<Directory>> {
 fn keep_log(session: &Session, config: &config::Run) {
     let Some(target) = &config.log else { return };
     let source = session.directory.join("log");
+    if !source.exists() {
+        return;
+    }
     if let Err(error) = std::fs::copy(&source, target) {
         crate::ui::warn(&format!("cannot keep the log as `{}`: {error}", target.display()));
     }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{Context, Digest, SHA256, digest};
@@ -72,7 +72,13 @@ impl Bodies {
             self.open.entry(name).or_insert_with(|| Growing { written: 0, hash: Context::new(&SHA256), digest: None });
         if !pending.is_empty() {
             let frame = self.compressor.compress(pending).map_err(file(&path))?;
-            let target = File::options().create(true).write(true).truncate(false).open(&path).map_err(file(&path))?;
+            let target = File::options()
+                .create(true)
+                .write(true)
+                .truncate(false)
+                .mode(0o640)
+                .open(&path)
+                .map_err(file(&path))?;
             target.write_all_at(&frame, growing.written).map_err(file(&path))?;
             growing.written += frame.len() as u64;
             self.used += frame.len() as u64;

@@ -7,6 +7,7 @@ mod rows;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
@@ -23,6 +24,9 @@ pub const VERSION: i64 = 1;
 pub const DATABASE: &str = "capture.db";
 /// The folder of bodies in the directory.
 pub const BODIES: &str = "bodies";
+
+/// How long a turn waits for somebody else who writes to the database.
+const BUSY: Duration = Duration::from_secs(1);
 
 /// Why something cannot be recorded.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +76,7 @@ impl Store {
         let path = config.directory.join(DATABASE);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let database = Connection::open_with_flags(&path, flags)?;
+        database.busy_timeout(BUSY)?;
         // NORMAL: a commit survives the process, though not always the machine. Rows are replaced, so that what refers to
         // them would be in the way.
         database.execute_batch(

@@ -7,15 +7,17 @@ mod shapes;
 use std::ops::Range;
 
 use bytes::Bytes;
-use regex::bytes::Regex;
+use regex::bytes::{Captures, Regex};
 
 use self::names::{FIELD_ENDINGS, FIELDS, PARAMETERS, URLS, USUAL};
 use self::shapes::Shapes;
 use crate::engine::http::Field;
 
-/// Most bytes of one secret in a text, with the name that it has: who masks a text in pieces, and holds back as many,
-/// misses none. A longer one is covered as far as it is in the piece where it begins.
+/// Most bytes of one secret, with the name that it has, in a text that comes in pieces. Of a longer one the rest may be
+/// missed when it comes in a later piece.
 pub const LONGEST: usize = 8 * 1024;
+/// Most bytes that [`Masks::settle`] leaves for later.
+pub const MAX_HELD: usize = 4 * LONGEST;
 /// Most bytes of a name.
 pub const LONGEST_NAME: usize = 128;
 /// What covers.
@@ -88,13 +90,27 @@ impl Masks {
 
     /// Masks in place what in `text` is a secret; how many there were.
     pub fn text(&self, text: &mut [u8]) -> usize {
-        let mut secrets = Vec::new();
-        self.named(text, &mut secrets);
-        self.shapes.find(text, &mut secrets);
-        for secret in &secrets {
-            cover(&mut text[secret.clone()]);
-        }
+        let secrets = self.find(text);
+        secrets.iter().for_each(|secret| cover(&mut text[secret.value.clone()]));
         secrets.len()
+    }
+
+    /// Masks in place the beginning of `text`, a text that goes on, as far as what comes later cannot change what is a
+    /// secret there; how many bytes that are. The rest, at most [`MAX_HELD`] bytes, is to be given again with what comes
+    /// after it, or at the end of all to [`text`](Self::text). All of `text` is looked at each time: it is best called
+    /// when some multiple of [`LONGEST`] has come.
+    pub fn settle(&self, text: &mut [u8]) -> usize {
+        let secrets = self.find(text);
+        let mut end = text.len().saturating_sub(LONGEST);
+        while let Some(secret) = secrets.iter().find(|secret| secret.start < end && end < secret.value.end) {
+            end = secret.start;
+        }
+        if text.len() - end > MAX_HELD {
+            end = text.len();
+        }
+        let settled = secrets.iter().filter(|secret| secret.value.end <= end);
+        settled.for_each(|secret| cover(&mut text[secret.value.clone()]));
+        end
     }
 
     /// `url`, absolute or not, with its user and password, the values of parameters that are secrets, and keys masked.
@@ -145,21 +161,39 @@ impl Masks {
         self.text(url);
     }
 
-    /// Finds values by their names.
-    fn named(&self, text: &[u8], secrets: &mut Vec<Range<usize>>) {
+    /// What in `text` is a secret. Some may overlap.
+    fn find(&self, text: &[u8]) -> Vec<Secret> {
+        let mut secrets = self.shapes.find(text);
         let mut from = 0;
         while let Some(found) = self.json.captures_at(text, from) {
-            from = found.get(0).map_or(text.len(), |whole| whole.end());
-            if let Some(escape) = found.get(1) {
-                let end = end_of_string(text, from, escape.len());
-                secrets.push(from..end);
-                from = end;
-            }
-            secrets.extend(found.get(2).map(|value| value.range()));
+            let whole = found.get_match();
+            let escape = found.get(1).map(|backslashes| backslashes.len());
+            let value = match escape {
+                Some(escape) => whole.end()..end_of_string(text, whole.end(), escape),
+                None => found.get(2).map_or(whole.end()..whole.end(), |value| value.range()),
+            };
+            from = value.end;
+            secrets.push(Secret { start: whole.start(), value });
         }
-        let values = self.pairs.captures_iter(text).filter_map(|found| found.get(1).or(found.get(2)));
-        secrets.extend(values.map(|value| value.range()));
-        secrets.retain(|secret| !secret.is_empty());
+        secrets.extend(self.pairs.captures_iter(text).filter_map(|found| Secret::of(&found)));
+        secrets.retain(|secret| !secret.value.is_empty());
+        secrets
+    }
+}
+
+/// A secret in a text.
+struct Secret {
+    /// Where what tells that it is one begins.
+    start: usize,
+    /// What is to be covered.
+    value: Range<usize>,
+}
+
+impl Secret {
+    /// The group of a pattern that has matched is the secret.
+    fn of(found: &Captures<'_>) -> Option<Self> {
+        let value = found.iter().skip(1).flatten().next()?;
+        Some(Self { start: found.get_match().start(), value: value.range() })
     }
 }
 

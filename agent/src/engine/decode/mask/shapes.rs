@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use regex::bytes::Regex;
 
+use super::Secret;
+
 /// What is a key as a whole.
 const KEYS: [&str; 17] = [
     // AWS: access key identifiers.
@@ -60,17 +62,14 @@ impl Shapes {
         })
     }
 
-    /// Appends to `secrets` where in `text` a key is.
-    pub(super) fn find(&self, text: &[u8], secrets: &mut Vec<Range<usize>>) {
-        secrets.extend(self.keys.find_iter(text).map(|key| key.range()));
-        let introduced = self.introduced.captures_iter(text);
-        secrets.extend(
-            introduced
-                .filter_map(|found| (1..=INTRODUCED.len()).find_map(|group| found.get(group)))
-                .map(|secret| secret.range()),
-        );
-        let cards = self.card.find_iter(text).map(|number| number.range());
-        secrets.extend(cards.filter(|number| is_card(text, number)));
+    /// Where in `text` a key is.
+    pub(super) fn find(&self, text: &[u8]) -> Vec<Secret> {
+        let whole = |range: Range<usize>| Secret { start: range.start, value: range };
+        let keys = self.keys.find_iter(text).map(|key| whole(key.range()));
+        let introduced = self.introduced.captures_iter(text).filter_map(|found| Secret::of(&found));
+        let numbers = self.card.find_iter(text).map(|number| number.range());
+        let cards = numbers.filter(|number| is_card(text, number)).map(whole);
+        keys.chain(introduced).chain(cards).collect()
     }
 }
 

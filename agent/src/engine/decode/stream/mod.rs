@@ -51,8 +51,10 @@ impl Kind {
         response: Option<(u16, &[Field])>,
     ) -> Option<Self> {
         if tunnel.is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket")) {
-            // 101 in HTTP/1; any success where the request was a CONNECT.
-            return response.filter(|(status, _)| matches!(status, 101 | 200..=299)).map(|_| Self::WebSocket);
+            // Only HTTP/1 has the field; elsewhere the request was a CONNECT (RFC 8441 section 5).
+            let is_upgrade = request.iter().any(|field| field.is("upgrade"));
+            let agrees = |status: u16| if is_upgrade { status == 101 } else { matches!(status, 200..=299) };
+            return response.filter(|(status, _)| agrees(*status)).map(|_| Self::WebSocket);
         }
         let fields = match direction {
             Direction::Request => request,

@@ -82,15 +82,17 @@ fn the_kind_is_told_by_the_heads() {
             [expect[0], None]
         );
     }
-    for (tunnel, status, expect) in [
-        ("WebSocket", Some(101), Some(Kind::WebSocket)),
-        ("websocket", Some(200), Some(Kind::WebSocket)),
-        ("websocket", Some(403), None),
-        ("websocket", None, None),
-        ("h2c", Some(101), None),
+    let upgrade = fields(&[("Upgrade", "WebSocket")]);
+    for (request, tunnel, status, expect) in [
+        (&upgrade, "WebSocket", Some(101), Some(Kind::WebSocket)),
+        (&upgrade, "websocket", Some(200), None),
+        (&upgrade, "h2c", Some(101), None),
+        (&none, "websocket", Some(200), Some(Kind::WebSocket)),
+        (&none, "websocket", Some(403), None),
+        (&none, "websocket", None, None),
     ] {
         let response = status.map(|status| (status, none.as_slice()));
-        assert_eq!(Kind::of(REQUEST, &none, Some(tunnel), response), expect, "{tunnel} {status:?}");
+        assert_eq!(Kind::of(REQUEST, request, Some(tunnel), response), expect, "{tunnel} {status:?}");
     }
 }
 
