@@ -33,6 +33,7 @@ pub mod recorded;
 pub mod scratch;
 pub mod session;
 pub mod tools;
+pub mod tshark;
 pub mod wait;
 
 pub use agent::Agent;
@@ -45,4 +46,5 @@ pub use orphans::Orphans;
 pub use process::{Output, Process};
 pub use recorded::Recorded;
 pub use session::Session;
+pub use tshark::Tshark;
 pub use wait::eventually;

@@ -8,7 +8,7 @@ use std::sync::Once;
 /// what a developer's shell puts before them.
 pub const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin";
 
-const NEEDED: [&str; 24] = [
+const NEEDED: [&str; 26] = [
     "nginx",
     "curl",
     "nghttp",
@@ -32,6 +32,8 @@ const NEEDED: [&str; 24] = [
     "getent",
     "git",
     "wget",
+    "tcpdump",
+    "tshark",
     "cmp",
 ];
 

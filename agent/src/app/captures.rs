@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 
-use crate::capture::directory::Place;
 use crate::capture::read::Capture;
 use crate::capture::read::find::captures;
 use crate::config::{self, invoker};
+use crate::sandbox::capture_directory::Place;
 use crate::sandbox::session;
 
 /// What was typed to name a capture.

@@ -1,18 +1,19 @@
 //! `agent export`: what sessions have recorded, in forms that other programs read.
 
 use std::collections::BTreeMap;
+use std::fs::{DirBuilder, File};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 
 use super::captures;
 use super::flows::{ALL, Query};
-use crate::capture::directory::Owner;
-use crate::capture::outlet;
 use crate::capture::read::Capture;
 use crate::config::invoker;
 use crate::engine::record::{Exchange, Half, Outline, har, jsonl, packets, pcapng};
+use crate::sandbox::guise;
 use crate::ui::escape;
 
 /// What is written where; `-` is standard output.
@@ -89,15 +90,20 @@ fn to(path: &Path, write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> 
         return written.or_else(|error| if is_gone(&error) { Ok(()) } else { Err(error) });
     }
     let failed = || format!("cannot write `{}`", path.display());
-    let mut out = BufWriter::new(outlet::create(path, owner()?).with_context(failed)?);
+    let mut out = BufWriter::new(as_invoker(|| create(path)).with_context(failed)?);
     write(&mut out)?;
     out.flush().with_context(failed)
 }
 
-/// Who asked.
-fn owner() -> anyhow::Result<Owner> {
+/// A file that its owner alone may read; the one that there is loses what is in it.
+fn create(path: &Path) -> io::Result<File> {
+    File::options().write(true).create(true).truncate(true).mode(0o600).open(path)
+}
+
+/// Acts on files as whoever called sudo: nothing is made or overwritten that they could not have.
+fn as_invoker<T>(act: impl FnOnce() -> io::Result<T>) -> anyhow::Result<T> {
     let (user, _) = invoker::invoker(None)?;
-    Ok(Owner { uid: user.uid, gid: user.gid, is_alone: true })
+    if nix::unistd::geteuid().is_root() { Ok(guise::as_user(&user, act)??) } else { Ok(act()?) }
 }
 
 fn each(capture: &Capture, ids: &[i64], mut take: impl FnMut(&Exchange) -> anyhow::Result<()>) -> anyhow::Result<()> {
@@ -145,8 +151,8 @@ fn line(exchange: &Exchange) -> String {
 
 /// Writes each body, decoded, to a file of its own.
 fn bodies(capture: &Capture, ids: &[i64], folder: &Path) -> anyhow::Result<()> {
-    let owner = owner()?;
-    outlet::create_folder(folder, owner).with_context(|| format!("cannot create `{}`", folder.display()))?;
+    let make = || DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    as_invoker(make).with_context(|| format!("cannot create `{}`", folder.display()))?;
     each(capture, ids, |exchange| {
         let halves = [("request", Some(&exchange.request)), ("response", exchange.response.as_ref())];
         for (direction, half) in halves {

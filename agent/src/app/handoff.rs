@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream;
 
 use serde::{Deserialize, Serialize};
 
+use super::packets::Extra;
 use crate::capture;
 use crate::engine::policy::Policy;
 use crate::proxy::{Ca, ClientCertificate};
@@ -38,6 +39,8 @@ pub(super) struct Settings {
     pub(super) capture: Option<capture::Config>,
     /// Index of the gateway's end of the veth, part of every flow's key.
     pub(super) ifindex: u32,
+    /// What the descriptors are that follow those which every worker gets.
+    pub(super) extras: Vec<Extra>,
 }
 
 /// Sends settings and descriptors.
@@ -91,6 +94,7 @@ mod tests {
             resolvers: vec!["192.0.2.53:53".parse().unwrap()],
             capture: None,
             ifindex: 7,
+            extras: Vec::new(),
         };
         let sender = std::thread::spawn(move || send(&ours, &settings, &[file.as_fd()]).unwrap());
         let (received, descriptors) = receive(&theirs).unwrap();

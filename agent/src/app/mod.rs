@@ -9,6 +9,7 @@ pub mod flows;
 mod handoff;
 mod log;
 mod naming;
+mod packets;
 pub mod replay;
 pub mod sandbox_up;
 pub mod sessions;

@@ -6,16 +6,17 @@ use std::process::Command;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use agent_common::maps::{self, Config, PortAction};
+use agent_common::maps::PortAction;
 use agent_common::owner::Layout;
 use anyhow::{Context as _, anyhow};
 use rtnetlink::Handle;
 
+use super::packets::kernel_config;
 use crate::ebpf::dataplane::{Attachment, Dataplane, Network};
-use crate::engine::policy::{Policy, READ_PORTS, Refuse, destination};
+use crate::engine::policy::{Policy, READ_PORTS, destination};
 use crate::sandbox::failpoint::{Failpoint, Step};
 use crate::sandbox::sockets::{self, Sockets};
-use crate::sandbox::{link, netns, sysctl, user_namespace};
+use crate::sandbox::{link, netns, packets, sysctl, user_namespace};
 
 /// What a session lives on. Dropping it closes the session off.
 pub(super) struct Sandbox {
@@ -23,6 +24,8 @@ pub(super) struct Sandbox {
     pub(super) dataplane: Dataplane,
     /// The sockets in the gateway's namespace.
     pub(super) sockets: Sockets,
+    /// The socket that sees every packet of the veth, if there is to be one.
+    pub(super) packets: Option<OwnedFd>,
     /// The gateway's namespace, which ends with its last descriptor.
     _gateway: OwnedFd,
 }
@@ -35,6 +38,8 @@ pub(super) struct Plan {
     pub(super) cgroup: PathBuf,
     /// What the session allows.
     pub(super) policy: Policy,
+    /// Whether every packet of the veth is to be seen.
+    pub(super) packets: bool,
     /// How the classifiers are attached, if not as the kernel offers.
     pub(super) attachment: Option<Attachment>,
     /// What is being found out about the kernel's structures.
@@ -59,8 +64,9 @@ pub(super) fn bring_up(plan: Plan) -> anyhow::Result<Sandbox> {
         dataplane
     });
     let attachment = plan.attachment.unwrap_or_else(offered);
-    let building =
-        std::thread::spawn(move || build(&plan.netns, plan.owner, attachment, &plan.failpoint, || join(loading)));
+    let building = std::thread::spawn(move || {
+        build(&plan.netns, plan.owner, attachment, plan.packets, &plan.failpoint, || join(loading))
+    });
     let sandbox = join(building)?;
     tracing::info!(micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX), "the sandbox is up");
     Ok(sandbox)
@@ -75,19 +81,9 @@ pub(super) fn join<T>(thread: JoinHandle<anyhow::Result<T>>) -> anyhow::Result<T
 }
 
 fn load(policy: Policy, cgroup: &Path, layout: JoinHandle<Layout>) -> anyhow::Result<Dataplane> {
-    let config = Config {
-        child4: maps::address(link::CHILD4.into()),
-        child6: maps::address(link::CHILD6.into()),
-        gateway4: maps::address(link::GATEWAY4.into()),
-        gateway6: maps::address(link::GATEWAY6.into()),
-        ifindex: link::GATEWAY_IFINDEX,
-        child_mac: maps::mac(link::CHILD_MAC),
-        default_port: policy.other_ports() as u8,
-        silent: (policy.refuse == Refuse::Drop).into(),
-    };
     // Without it, connections are told of no executable; all the rest is the same.
     let layout = layout.join().unwrap_or_default();
-    let mut dataplane = Dataplane::load(&config, &layout)?;
+    let mut dataplane = Dataplane::load(&kernel_config(policy), &layout)?;
     let refused: Vec<Network> = destination::REFUSED_V4
         .iter()
         .map(|&(ip, prefix)| Network::V4(ip, prefix))
@@ -105,6 +101,7 @@ fn build(
     path: &Path,
     owner: Option<Command>,
     attachment: Attachment,
+    with_packets: bool,
     failpoint: &Failpoint,
     dataplane: impl FnOnce() -> anyhow::Result<Dataplane>,
 ) -> anyhow::Result<Sandbox> {
@@ -132,6 +129,7 @@ fn build(
         link::set_up_gateway(&gateway_links).await?;
         sockets::create()
     })?;
+    let packets = with_packets.then(|| packets::open(link::GATEWAY_LINK)).transpose()?;
     failpoint.pass(Step::Made);
     let mut dataplane = dataplane()?;
     dataplane.set_listeners(&sockets.0)?;
@@ -143,7 +141,7 @@ fn build(
         link::set_up_client(&client_links).await
     })?;
     failpoint.pass(Step::Made);
-    Ok(Sandbox { dataplane, sockets, _gateway: gateway })
+    Ok(Sandbox { dataplane, sockets, packets, _gateway: gateway })
 }
 
 /// The part of the process that `Plan::owner` starts.

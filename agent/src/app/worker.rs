@@ -1,5 +1,6 @@
 //! The worker: everything that touches bytes from the network. It becomes nobody before it reads the first of them.
 
+use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -16,6 +17,7 @@ use tokio::sync::watch;
 
 use super::handoff::{self, Settings};
 use super::log;
+use super::packets::{Extra, Takers};
 use crate::capture::Recorder;
 use crate::config::invoker;
 use crate::dns::{self, Forwarder};
@@ -58,7 +60,8 @@ pub fn main(records: bool) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let served = runtime.block_on(serve(settings, Descriptors::sort(descriptors)?, socket, max_connections));
+    let descriptors = Descriptors::sort(descriptors, &settings.extras)?;
+    let served = runtime.block_on(serve(settings, descriptors, socket, max_connections));
     // What has not drained by now is cut.
     runtime.shutdown_background();
     served
@@ -86,7 +89,7 @@ fn raise_file_limit() -> anyhow::Result<usize> {
 }
 
 /// The descriptors in the order in which `Supervisor` sends them: the sockets as `Listener` numbers them, then the
-/// maps.
+/// maps, then what this session has besides.
 struct Descriptors {
     proxy: Vec<TcpListener>,
     dns: dns::Sockets,
@@ -94,11 +97,17 @@ struct Descriptors {
     names: OwnedFd,
     owners: OwnedFd,
     events: OwnedFd,
+    extras: HashMap<Extra, OwnedFd>,
 }
 
 impl Descriptors {
-    fn sort(descriptors: Vec<OwnedFd>) -> anyhow::Result<Self> {
+    fn sort(mut descriptors: Vec<OwnedFd>, extras: &[Extra]) -> anyhow::Result<Self> {
         let received = descriptors.len();
+        let besides = descriptors.split_off(received.min(10));
+        if besides.len() != extras.len() {
+            bail!("expected {} descriptors besides the first ten, got {}", extras.len(), besides.len());
+        }
+        let extras = extras.iter().copied().zip(besides).collect();
         let Ok([proxy4, proxy6, tcp4, tcp6, udp4, udp6, flows, names, owners, events]) =
             <[OwnedFd; 10]>::try_from(descriptors)
         else {
@@ -106,13 +115,13 @@ impl Descriptors {
         };
         let udp = vec![UdpSocket::from(udp4), UdpSocket::from(udp6)];
         let dns = dns::Sockets { udp, tcp: vec![tcp4.into(), tcp6.into()] };
-        Ok(Self { proxy: vec![proxy4.into(), proxy6.into()], dns, flows, names, owners, events })
+        Ok(Self { proxy: vec![proxy4.into(), proxy6.into()], dns, flows, names, owners, events, extras })
     }
 }
 
 async fn serve(
     settings: Settings,
-    descriptors: Descriptors,
+    mut descriptors: Descriptors,
     socket: UnixStream,
     max_connections: usize,
 ) -> anyhow::Result<()> {
@@ -121,12 +130,14 @@ async fn serve(
     let last = recorder.as_ref().map_or((0, 0), |recorder| recorder.last());
     let events: Events = Arc::new(Bus { recorder: recorder.clone() });
     let table = FlowTable::new(descriptors.flows, descriptors.names, descriptors.owners, settings.ifindex)?;
+    let table = Arc::new(table);
     let resolvers = settings.resolvers.clone();
     let policy = settings.policy;
     let forwarder = Forwarder::new(dns_config(resolvers), policy.queries(Instant::now()), Arc::clone(&events));
+    let takers = Arc::new(Takers::start(&mut descriptors.extras, policy, Arc::clone(&table), recorder.clone())?);
     let flows = Arc::new(Table { table, forwarder: Arc::clone(&forwarder) });
-    let proxy =
-        Proxy::new(proxy_config(settings, max_connections, last), policy, flows, Arc::new(Host), Arc::clone(&events))?;
+    let config = proxy::Config { secrets: takers.secrets(), ..proxy_config(settings, max_connections, last) };
+    let proxy = Proxy::new(config, policy, flows, Arc::new(Host), Arc::clone(&events))?;
     let (drain, drained) = watch::channel(false);
     let mut serving = tokio::task::JoinSet::new();
     for listener in descriptors.proxy {
@@ -139,12 +150,14 @@ async fn serve(
     tell(&socket, handoff::READY)?;
     tokio::task::spawn_blocking(move || wait_for_end(&socket)).await.context("cannot watch the supervisor")?;
     drain.send_replace(true);
+    takers.hurry().await;
     while serving.join_next().await.is_some() {}
     dns.abort();
     forwarder.end();
     if let Some(recorder) = recorder {
         recorder.close();
     }
+    takers.finish().await;
     Ok(())
 }
 
@@ -194,6 +207,7 @@ fn proxy_config(settings: Settings, max_connections: usize, last: (u64, u64)) ->
         max_connections,
         last_connection: last.0,
         last_exchange: last.1,
+        secrets: None,
     }
 }
 
@@ -213,7 +227,7 @@ fn report(mut ring: KernelEvents, events: &Events) {
 
 /// The BPF maps, as the proxy wants to ask them; names that a connection does not tell come from DNS.
 struct Table {
-    table: FlowTable,
+    table: Arc<FlowTable>,
     forwarder: Arc<Forwarder>,
 }
 

@@ -138,8 +138,8 @@ impl Masking {
         if self.held.len() <= 2 * LONGEST {
             return Vec::new();
         }
-        self.masks.text(&mut self.held);
-        let rest = self.held.split_off(self.held.len() - LONGEST);
+        let settled = self.masks.settle(&mut self.held);
+        let rest = self.held.split_off(settled);
         std::mem::replace(&mut self.held, rest)
     }
 

@@ -23,6 +23,7 @@ pub(super) struct Keeping {
 pub(super) enum Row {
     Message { exchange: u64, direction: Direction, at: i64, message: Message },
     Event { at: i64, event: Event },
+    Secret { at: i64, side: &'static str, line: String },
 }
 
 pub(super) struct Book {
@@ -78,6 +79,13 @@ impl Book {
         let messages = exchange.finish(at, error);
         for (direction, message) in messages {
             self.message(at, id, direction, message);
+        }
+    }
+
+    /// Notes a secret of a TLS connection. Where credentials are masked, what would show them elsewhere is not kept.
+    pub(super) fn secret(&mut self, at: i64, side: &'static str, line: String) {
+        if self.keeping.masks.is_none() {
+            self.rows.push(Row::Secret { at, side, line });
         }
     }
 
@@ -169,7 +177,7 @@ impl Book {
         }
         let messages = self.rows.iter().map(|row| match row {
             Row::Message { message, .. } => message.payload.len() as u64,
-            Row::Event { .. } => 0,
+            Row::Event { .. } | Row::Secret { .. } => 0,
         });
         self.unrecorded_bytes += messages.sum::<u64>();
         self.rows.clear();

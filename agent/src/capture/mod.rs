@@ -7,14 +7,16 @@
 mod body;
 mod book;
 mod connection;
-pub mod directory;
 mod exchange;
-pub mod outlet;
+pub mod keylog;
+pub mod packets;
 pub mod prune;
 mod queue;
 pub mod read;
 mod recorder;
 pub mod store;
+mod tail;
+mod tap;
 mod writer;
 
 use std::path::PathBuf;

@@ -28,6 +28,8 @@ pub(super) struct Item {
 pub(super) enum Fact {
     Event(Event),
     Passed(ExchangeId, Passed),
+    /// A secret of a TLS connection: whose, and its line in a key log.
+    Secret(&'static str, String),
 }
 
 /// What the writer is given in one turn.
@@ -154,6 +156,7 @@ impl Item {
             Fact::Passed(_, Passed::Request(_, head)) => head.path.len() + size(&head.fields) + size(&head.pseudo),
             Fact::Passed(_, Passed::Response(_, fields) | Passed::Trailers(_, fields)) => size(fields),
             Fact::Passed(_, Passed::End(_)) => 0,
+            Fact::Secret(_, line) => line.len(),
         }
     }
 }

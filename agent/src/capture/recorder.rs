@@ -45,6 +45,11 @@ impl Recorder {
         self.queue.put(Fact::Event(event));
     }
 
+    /// Takes a secret of a TLS connection on `side`, `child` or `upstream`: its line in a key log.
+    pub fn secret(&self, side: &'static str, line: String) {
+        self.queue.put(Fact::Secret(side, line));
+    }
+
     /// Writes what waits and ends.
     pub fn close(&self) {
         self.queue.close();

@@ -42,7 +42,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run a command in an intercepted namespace; without a command, bring the namespace up and stay
-    Run(run::RunArgs),
+    Run(Box<run::RunArgs>),
     /// Run a command in a session that is up
     Exec(ExecArgs),
     /// List sessions
@@ -181,7 +181,7 @@ fn usage(error: &clap::Error) -> anyhow::Result<u8> {
 
 fn command(command: Command) -> anyhow::Result<u8> {
     match command {
-        Command::Run(args) => return app::supervisor::run(&crate::config::run(args.into())?),
+        Command::Run(args) => return app::supervisor::run(&crate::config::run((*args).into())?),
         Command::Exec(args) => {
             let failure = app::exec::exec(&args.name, args.user.as_deref(), args.command)?;
             return Ok(failed_launch(&failure));

@@ -53,6 +53,12 @@ pub(super) struct RunArgs {
     /// Mask credentials before they are recorded
     #[arg(long, conflicts_with = "no_capture")]
     redact: bool,
+    /// Write the session's packets to this file, with the keys that decrypt them (pcapng)
+    #[arg(long, value_name = "FILE")]
+    pcap: Option<PathBuf>,
+    /// Write the keys of all TLS connections to this file, the program's and those to servers (SSLKEYLOGFILE)
+    #[arg(long, value_name = "FILE")]
+    keylog: Option<PathBuf>,
     /// Let setuid programs gain privileges
     #[arg(long, help_heading = OPENINGS)]
     allow_new_privs: bool,
@@ -134,6 +140,8 @@ impl From<RunArgs> for RunInput {
             wait_all: args.wait_all,
             log: args.log,
             capture: capture::Input { directory: args.capture, is_off: args.no_capture, redact: args.redact },
+            pcap: args.pcap,
+            keylog: args.keylog,
             allowances,
             command: args.command,
         }

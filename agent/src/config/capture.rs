@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use nix::unistd::Gid;
 
 use crate::capture::OnFull;
-use crate::capture::directory::{Owner, Place};
+use crate::sandbox::capture_directory::{Owner, Place};
 use crate::sandbox::session::User;
 
 /// Bytes of one body that are kept, unless the file of settings says otherwise.
@@ -79,7 +79,7 @@ pub fn capture(input: Input, settings: Settings, user: &User, environment: &[(Os
     let bytes = |mebibytes: Option<u32>, usual| mebibytes.map_or(usual, |mebibytes| u64::from(mebibytes) << 20);
     Some(Capture {
         place,
-        owner: Owner { uid: user.uid, gid: user.gid, is_alone: is_alone(user) },
+        owner: Owner { user: user.clone(), is_alone: is_alone(user) },
         max_body: bytes(settings.max_body_mib, MAX_BODY),
         max_session: bytes(settings.max_session_mib, MAX_SESSION),
         on_full: settings.on_full,

@@ -40,6 +40,16 @@ pub fn invoker(requested: Option<&str>) -> Result<(User, Environment), Error> {
     }
 }
 
+/// The user whose files the agent writes: whoever called sudo, or else the user of this process, whoever the command
+/// runs as.
+///
+/// # Errors
+/// If users cannot be looked up.
+pub(super) fn invoking() -> Result<User, Error> {
+    let sudo = variable("SUDO_UID").and_then(|uid| uid.parse().ok());
+    by_uid(sudo.unwrap_or_else(|| nix::unistd::getuid().as_raw()))
+}
+
 #[expect(clippy::disallowed_methods, reason = "config is where the environment is read")]
 pub(super) fn variable(name: &str) -> Option<String> {
     env::var(name).ok()

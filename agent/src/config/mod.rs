@@ -5,6 +5,7 @@ pub mod authority;
 pub mod capture;
 pub mod file;
 pub mod invoker;
+mod writable;
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -48,6 +49,10 @@ pub struct Run {
     pub log: Option<PathBuf>,
     /// What is recorded, if anything is.
     pub capture: Option<capture::Capture>,
+    /// Where the session's packets go, with the keys of the child's TLS.
+    pub pcap: Option<fs::File>,
+    /// Where the keys of both sides' TLS go.
+    pub keylog: Option<fs::File>,
     /// How the tc programs are attached, if not as the kernel offers.
     pub attachment: Option<Attachment>,
     /// What the commands may do beyond what every command may.
@@ -85,6 +90,10 @@ pub struct RunInput {
     pub log: Option<PathBuf>,
     /// `--capture`, `--no-capture`, `--redact`.
     pub capture: capture::Input,
+    /// `--pcap`.
+    pub pcap: Option<PathBuf>,
+    /// `--keylog`.
+    pub keylog: Option<PathBuf>,
     /// `--tc`.
     pub attachment: Option<Attachment>,
     /// `--allow-…`.
@@ -124,6 +133,21 @@ pub enum Error {
         /// Why not.
         source: std::io::Error,
     },
+    /// A file cannot be written.
+    #[error("`{option} {}`: user `{user}` cannot write the file; name one that they can", path.display())]
+    Unwritable {
+        /// The option that named it.
+        option: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Who asked for it.
+        user: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// Two options name the same file.
+    #[error("`--pcap` and `--keylog` name the same file; give each its own")]
+    SameFile,
     /// A file has no certificate in PEM.
     #[error("`{option} {}`: the file has no certificate in PEM (`-----BEGIN CERTIFICATE-----`)", path.display())]
     NoCertificate {
@@ -165,6 +189,12 @@ pub fn run(input: RunInput) -> Result<Run, Error> {
     let resolvers = resolvers(&input.dns)?;
     let settings = input.config.as_deref().map(file::read).transpose()?.unwrap_or_default();
     let capture = capture::capture(input.capture, settings.capture, &user, &environment);
+    // Last: they are made if they are not there.
+    let pcap = input.pcap.as_deref().map(|path| writable::open("--pcap", path)).transpose()?;
+    let keylog = input.keylog.as_deref().map(|path| writable::open("--keylog", path)).transpose()?;
+    if pcap.as_ref().zip(keylog.as_ref()).is_some_and(|(pcap, keylog)| writable::is_same(pcap, keylog)) {
+        return Err(Error::SameFile);
+    }
     let RunInput { policy, wait_all, log, command, attachment, allowances: asked, .. } = input;
     Ok(Run {
         name,
@@ -183,6 +213,8 @@ pub fn run(input: RunInput) -> Result<Run, Error> {
         wait_all,
         log,
         capture,
+        pcap,
+        keylog,
         attachment,
         allowances: allowances(policy.mode).and(&asked),
         warnings: asked,

@@ -71,6 +71,15 @@ pub struct Config {
     pub last_connection: u64,
     /// The number of the exchange before the first.
     pub last_exchange: u64,
+    /// Who is told the secrets of TLS connections, if anybody is.
+    pub secrets: Option<Arc<dyn Secrets>>,
+}
+
+/// Takes the secrets that decrypt TLS connections. They may go nowhere but where the user has asked for them.
+pub trait Secrets: Send + Sync {
+    /// A secret of a connection on `side`, under the label that key logs have for it (RFC 9850). It is told before what
+    /// it encrypts is sent, where it is us who send it; and waited for: do not block.
+    fn secret(&self, side: Side, label: &str, client_random: &[u8], secret: &[u8]);
 }
 
 /// What the kernel recorded about connections.
@@ -147,7 +156,7 @@ impl Proxy {
                 sniff: config.sniff_timeout,
                 handshake: config.handshake_timeout,
             },
-            tls: tls::Tls::new(&config.ca, config.upstream_roots, config.client_certificates)?,
+            tls: tls::Tls::new(&config.ca, config.upstream_roots, config.client_certificates, config.secrets.as_ref())?,
             slots: Arc::new(Semaphore::new(max_connections as usize)),
             max_connections,
             connections: AtomicU64::new(config.last_connection),

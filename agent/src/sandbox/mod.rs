@@ -3,10 +3,12 @@
 //! It knows nothing of BPF or of bytes on the wire.
 
 pub mod allowances;
+pub mod capture_directory;
 pub mod cgroup;
 pub mod domain;
 pub mod failpoint;
 pub mod fds;
+pub mod guise;
 pub mod host_sockets;
 pub mod journal;
 pub mod kernel_files;
@@ -14,6 +16,7 @@ pub mod launch;
 pub mod link;
 pub mod name;
 pub mod netns;
+pub mod packets;
 pub mod privileges;
 pub mod resolver;
 pub mod session;

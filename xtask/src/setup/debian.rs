@@ -42,6 +42,7 @@ pub(crate) fn runtime() -> Vec<Package> {
         "iproute2",
         "nftables",
         "tcpdump",
+        "tshark",
         "iputils-ping",
         "openssl",
         "procps",

@@ -15,7 +15,6 @@ use self::signals::{Arrived, Signals};
 use self::worker::Worker;
 use super::sandbox_up::{self, Plan, Sandbox};
 use super::{log, trust};
-use crate::capture::directory::{self, Directory};
 use crate::config::invoker;
 use crate::ebpf::flows::FlowTable;
 use crate::ebpf::layout::layout;
@@ -23,6 +22,7 @@ use crate::ebpf::pins;
 use crate::ebpf::untold::untold;
 use crate::engine::event::Sink as _;
 use crate::sandbox::allowances::Allowance;
+use crate::sandbox::capture_directory::{self, Directory};
 use crate::sandbox::failpoint::{Failpoint, Step};
 use crate::sandbox::journal::Record;
 use crate::sandbox::link::GATEWAY_IFINDEX;
@@ -75,7 +75,7 @@ fn record(config: &config::Run) -> anyhow::Result<Option<Directory>> {
     let format = time::macros::format_description!("[year][month][day]T[hour][minute][second]Z");
     let stamp = time::OffsetDateTime::now_utc().format(format).context("cannot write the time")?;
     let writer = invoker::worker()?;
-    let made = directory::make(&capture.place, config.name.as_str(), &stamp, capture.owner, writer.uid);
+    let made = capture_directory::make(&capture.place, config.name.as_str(), &stamp, &capture.owner, writer.uid);
     Ok(Some(made.context("cannot record the session")?))
 }
 
@@ -128,6 +128,7 @@ impl Running {
             netns: netns.clone(),
             cgroup: cgroup.clone(),
             policy: config.policy,
+            packets: config.pcap.is_some(),
             attachment: config.attachment,
             layout,
             owner: config.allowances.has(Allowance::NetAdmin).then(|| this_program(crate::cli::OWNER)),
@@ -164,7 +165,7 @@ impl Running {
             allowances: config.allowances.clone(),
         };
         session.publish(&facts)?;
-        let worker = starting.hand_over(worker::settings(config), &sandbox, log, capture)?;
+        let worker = starting.hand_over(worker::briefing(config, &sandbox)?, &sandbox, log, capture)?;
         config.failpoint.pass(Step::Made);
         let flows = FlowTable::of(&sandbox.dataplane, GATEWAY_IFINDEX)?;
         let mut running = Self { facts, sandbox, worker, child: None, flows, signals, lost };

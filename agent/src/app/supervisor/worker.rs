@@ -15,11 +15,12 @@ use anyhow::Context as _;
 
 use super::this_program;
 use crate::app::handoff::{self, Settings};
+use crate::app::packets::Extra;
 use crate::app::sandbox_up::Sandbox;
 use crate::app::worker::RECORDS;
 use crate::capture;
-use crate::capture::directory::Directory;
 use crate::config::{self, invoker};
+use crate::sandbox::capture_directory::Directory;
 use crate::sandbox::link::GATEWAY_IFINDEX;
 use crate::sandbox::privileges;
 use crate::sandbox::standing::Standing;
@@ -66,14 +67,14 @@ impl Starting {
     /// Gives the worker what it needs.
     pub(super) fn hand_over(
         mut self,
-        settings: Settings,
+        briefing: Briefing,
         sandbox: &Sandbox,
         log: File,
         capture: Option<Directory>,
     ) -> anyhow::Result<Worker> {
         self.wait_confined()?;
-        send(&self.socket, &settings, sandbox)?;
-        Ok(Worker { alive: Some(self), since: Instant::now(), patience: RESPAWN / 2, settings, log, capture })
+        send(&self.socket, &briefing, sandbox)?;
+        Ok(Worker { alive: Some(self), since: Instant::now(), patience: RESPAWN / 2, briefing, log, capture })
     }
 
     /// Waits until the worker says that it has given up its privileges, and looks whether the kernel says so, too.
@@ -95,16 +96,44 @@ impl Starting {
     }
 }
 
-fn send(socket: &UnixStream, settings: &Settings, sandbox: &Sandbox) -> anyhow::Result<()> {
+fn send(socket: &UnixStream, briefing: &Briefing, sandbox: &Sandbox) -> anyhow::Result<()> {
     let mut descriptors: Vec<_> = sandbox.sockets.0.iter().map(OwnedFd::as_fd).collect();
     for map in [maps::FLOWS, maps::NAMES, OWNERS, maps::EVENTS] {
         descriptors.push(sandbox.dataplane.map_fd(map)?);
     }
-    handoff::send(socket, settings, &descriptors).context("the worker did not take its settings; see the log")
+    descriptors.extend(briefing.extras.iter().map(OwnedFd::as_fd));
+    handoff::send(socket, &briefing.settings, &descriptors).context("the worker did not take its settings; see the log")
 }
 
-/// What the worker of a session is told.
-pub(super) fn settings(config: &config::Run) -> Settings {
+/// What each worker of a session is told and given, besides what the sandbox has.
+pub(super) struct Briefing {
+    settings: Settings,
+    /// As [`Settings::extras`] names them.
+    extras: Vec<OwnedFd>,
+}
+
+/// What the workers of a session are told and given. What an earlier session left in the user's files goes.
+pub(super) fn briefing(config: &config::Run, sandbox: &Sandbox) -> anyhow::Result<Briefing> {
+    let mut extras = Vec::new();
+    if let (Some(file), Some(socket)) = (&config.pcap, &sandbox.packets) {
+        extras.push((Extra::Packets, socket.try_clone().context("cannot duplicate the packet socket")?));
+        extras.push((Extra::Pcap, start_over(file)?));
+    }
+    if let Some(file) = &config.keylog {
+        extras.push((Extra::Keylog, start_over(file)?));
+    }
+    let (names, extras) = extras.into_iter().unzip();
+    Ok(Briefing { settings: settings(config, names), extras })
+}
+
+/// Empties a file of the user's; pipes and devices have nothing in them.
+fn start_over(file: &File) -> anyhow::Result<OwnedFd> {
+    let emptied = file.metadata().and_then(|metadata| if metadata.is_file() { file.set_len(0) } else { Ok(()) });
+    let duplicate = emptied.and_then(|()| file.try_clone());
+    Ok(duplicate.context("cannot empty the file of packets or keys")?.into())
+}
+
+fn settings(config: &config::Run, extras: Vec<Extra>) -> Settings {
     Settings {
         capture: config.capture.as_ref().map(|capture| recorded(config, capture)),
         policy: config.policy,
@@ -113,6 +142,7 @@ pub(super) fn settings(config: &config::Run) -> Settings {
         client_certificates: config.client_certificates.clone(),
         resolvers: config.resolvers.clone(),
         ifindex: GATEWAY_IFINDEX,
+        extras,
     }
 }
 
@@ -143,7 +173,7 @@ pub(super) struct Worker {
     since: Instant,
     /// How long the next one is waited with.
     patience: Duration,
-    settings: Settings,
+    briefing: Briefing,
     log: File,
     capture: Option<Directory>,
 }
@@ -180,7 +210,7 @@ impl Worker {
         let mut starting = Starting::spawn(&self.log, self.capture.as_ref())?;
         // If it dies before it has its settings, that is noticed like any other death; if it lives and did not give up
         // its privileges, it gets none, and its end of the socket closes.
-        let taken = starting.wait_confined().and_then(|()| send(&starting.socket, &self.settings, sandbox));
+        let taken = starting.wait_confined().and_then(|()| send(&starting.socket, &self.briefing, sandbox));
         if let Err(error) = taken {
             tracing::error!(error = format!("{error:#}"), "a new worker did not take its settings");
             starting.socket.shutdown(Shutdown::Both).unwrap_or_default();

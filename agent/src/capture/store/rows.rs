@@ -27,6 +27,7 @@ const DNS: &str = "INSERT INTO dns (at, child, transport, name, type, rcode, add
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const BLOCKED: &str = "INSERT INTO blocked (at, reason, protocol, destination, packets, folded, pid, process) \
      VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+const SECRET: &str = "INSERT INTO secrets (at, side, line) VALUES (?, ?, ?)";
 const EVENT: &str = "INSERT INTO events (at, event, connection, exchange, json) VALUES (?, ?, ?, ?, ?)";
 
 pub(super) fn connection(transaction: &Transaction<'_>, id: u64, row: &Connection) -> Result<(), Error> {
@@ -127,6 +128,9 @@ pub(super) fn row(transaction: &Transaction<'_>, row: &Row, masks: Option<&Masks
                 message.note,
                 message.payload,
             ])?;
+        }
+        Row::Secret { at, side, line } => {
+            transaction.prepare_cached(SECRET)?.execute(params![at, side, line])?;
         }
         Row::Event { at, event } => fact(transaction, *at, event, masks)?,
     }

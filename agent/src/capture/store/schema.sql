@@ -136,6 +136,6 @@ CREATE TABLE events (
 CREATE TABLE secrets (
   id   INTEGER PRIMARY KEY,
   at   INTEGER NOT NULL,
-  side TEXT NOT NULL,           -- child or server
+  side TEXT NOT NULL,           -- child or upstream
   line TEXT NOT NULL
 ) STRICT;

@@ -3,6 +3,7 @@
 
 pub mod destination;
 pub mod host;
+pub mod packets;
 pub mod query;
 
 use std::time::Instant;

@@ -174,6 +174,7 @@ pub(super) struct Setup {
     pub(super) open: bool,
     pub(super) roots: Vec<CertificateDer<'static>>,
     pub(super) client_certificates: Vec<ClientCertificate>,
+    pub(super) secrets: Option<Arc<dyn Secrets>>,
     pub(super) on_pinned: Option<OnPinned>,
     pub(super) patience: Duration,
     /// Happens each time the origin's address is asked for.
@@ -190,6 +191,7 @@ impl Default for Setup {
             open: true,
             roots: Vec::new(),
             client_certificates: Vec::new(),
+            secrets: None,
             on_pinned: None,
             patience: Duration::from_millis(100),
         }
@@ -232,6 +234,7 @@ impl Lab {
             max_connections: 64,
             last_connection: 0,
             last_exchange: 0,
+            secrets: setup.secrets,
         };
         let routes = Arc::new(Routes { origin, open: setup.open, asked: setup.asked });
         let on_pinned = setup.on_pinned.unwrap_or(setup.mode.on_pinned());

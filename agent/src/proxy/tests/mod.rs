@@ -10,5 +10,6 @@ mod lab;
 mod opening;
 mod pinning;
 mod relay;
+mod secrets;
 mod tls;
 mod tls_lab;

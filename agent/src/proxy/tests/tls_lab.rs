@@ -12,7 +12,9 @@ use rustls::pki_types::{PrivatePkcs8KeyDer, ServerName};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoClientAuth, WebPkiClientVerifier};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, HandshakeKind, NamedGroup, RootCertStore, ServerConfig, SupportedProtocolVersion};
+use rustls::{
+    ClientConfig, HandshakeKind, KeyLog, NamedGroup, NoKeyLog, RootCertStore, ServerConfig, SupportedProtocolVersion,
+};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -45,11 +47,13 @@ pub(super) struct Origin {
     pub(super) versions: Versions,
     pub(super) names: &'static [&'static str],
     pub(super) clients: Arc<dyn ClientCertVerifier>,
+    pub(super) keys: Arc<dyn KeyLog>,
 }
 
 impl Default for Origin {
     fn default() -> Self {
-        Self { versions: EITHER, names: &[NAME, "127.0.0.1"], clients: Arc::new(NoClientAuth) }
+        let clients = Arc::new(NoClientAuth);
+        Self { versions: EITHER, names: &[NAME, "127.0.0.1"], clients, keys: Arc::new(NoKeyLog) }
     }
 }
 
@@ -67,12 +71,14 @@ impl Origin {
         let key = KeyPair::generate().unwrap();
         let names: Vec<_> = self.names.iter().map(|&name| name.to_owned()).collect();
         let certificate = CertificateParams::new(names).unwrap().signed_by(&key, root).unwrap();
-        ServerConfig::builder_with_provider(provider())
+        let mut config = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(self.versions)
             .unwrap()
             .with_client_cert_verifier(self.clients)
             .with_single_cert(vec![certificate.into()], PrivatePkcs8KeyDer::from(key.serialize_der()).into())
-            .unwrap()
+            .unwrap();
+        config.key_log = self.keys;
+        config
     }
 
     /// Serves HTTP/1.1; returns the address and what is noticed.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache, StoresServerSessions};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{KeyLog, ServerConfig};
 
 use super::unusable;
 use crate::proxy::error::Error;
@@ -17,12 +17,13 @@ const SESSIONS: usize = 4096;
 pub(crate) struct Downstream {
     provider: Arc<CryptoProvider>,
     sessions: Arc<dyn StoresServerSessions>,
+    key_log: Arc<dyn KeyLog>,
 }
 
 impl Downstream {
     /// Connections with sessions that can be resumed.
-    pub(crate) fn new(provider: Arc<CryptoProvider>) -> Self {
-        Self { provider, sessions: ServerSessionMemoryCache::new(SESSIONS) }
+    pub(crate) fn new(provider: Arc<CryptoProvider>, key_log: Arc<dyn KeyLog>) -> Self {
+        Self { provider, sessions: ServerSessionMemoryCache::new(SESSIONS), key_log }
     }
 
     /// Shows `leaf` and offers `alpn`. A session with a server whose certificate is bad is neither kept nor resumed:
@@ -38,6 +39,7 @@ impl Downstream {
             .map_err(unusable)?
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(leaf)));
+        config.key_log = Arc::clone(&self.key_log);
         config.alpn_protocols = alpn.into_iter().collect();
         config.session_storage =
             if verified { Arc::clone(&self.sessions) } else { Arc::new(NoServerSessionStorage {}) };

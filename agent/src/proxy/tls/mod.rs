@@ -9,6 +9,7 @@ mod identity;
 mod leaves;
 pub mod offer;
 mod refusal;
+mod secrets;
 mod upstream;
 pub(super) mod verify;
 
@@ -24,6 +25,7 @@ use self::downstream::Downstream;
 use self::hello::Hello;
 use self::leaves::Leaves;
 use self::refusal::{Watched, Witness};
+use self::secrets::key_log;
 pub(crate) use self::upstream::Target;
 use self::upstream::{Session, Upstream};
 use super::connection::Connection;
@@ -32,7 +34,7 @@ use super::first_bytes::{First, FirstBytes};
 use super::http::{self, Protocol};
 use super::io::{Io, Rewind, Socket};
 use super::relay::{pass_through, relay_to};
-use super::{Ca, ClientCertificate};
+use super::{Ca, ClientCertificate, Secrets};
 use crate::engine::event::{Event, Handshake, micros};
 use crate::engine::pinning::{Client, Pinned};
 use crate::engine::policy::Content;
@@ -47,17 +49,18 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
-    /// Prepares a session that signs with `ca`, trusts `roots`, and shows `certificates` to servers
-    /// that ask.
+    /// Prepares a session that signs with `ca`, trusts `roots`, shows `certificates` to servers that ask, and tells
+    /// `secrets`.
     pub(crate) fn new(
         ca: &Ca,
         roots: Vec<CertificateDer<'static>>,
         certificates: Vec<ClientCertificate>,
+        secrets: Option<&Arc<dyn Secrets>>,
     ) -> Result<Self, Error> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         Ok(Self {
-            upstream: Upstream::new(Arc::clone(&provider), roots, certificates)?,
-            downstream: Downstream::new(provider),
+            upstream: Upstream::new(Arc::clone(&provider), roots, certificates, key_log(Side::Upstream, secrets))?,
+            downstream: Downstream::new(provider, key_log(Side::Downstream, secrets)),
             leaves: Leaves::new(ca)?,
             pinned: Mutex::default(),
         })

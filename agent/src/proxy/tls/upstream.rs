@@ -11,7 +11,7 @@ use bytes::Bytes;
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, NamedGroup, ProtocolVersion};
+use rustls::{ClientConfig, KeyLog, NamedGroup, ProtocolVersion};
 use tokio::io::AsyncBufRead as _;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
@@ -49,6 +49,7 @@ impl Upstream {
         provider: Arc<CryptoProvider>,
         roots: Vec<CertificateDer<'static>>,
         certificates: Vec<ClientCertificate>,
+        key_log: Arc<dyn KeyLog>,
     ) -> Result<Self, Error> {
         let verifier = Arc::new(Deferred(Arc::clone(&provider)));
         let mut classical = ClientConfig::builder_with_provider(Arc::new(without_post_quantum(&provider)))
@@ -58,6 +59,7 @@ impl Upstream {
             .with_custom_certificate_verifier(Arc::clone(&verifier) as Arc<_>)
             .with_no_client_auth();
         classical.resumption = Resumption::in_memory_sessions(SESSIONS);
+        classical.key_log = Arc::clone(&key_log);
         let mut post_quantum = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(unusable)?
@@ -65,6 +67,7 @@ impl Upstream {
             .with_custom_certificate_verifier(verifier)
             .with_no_client_auth();
         post_quantum.resumption = classical.resumption.clone();
+        post_quantum.key_log = key_log;
         let identities = Identities::new(certificates, &provider)?;
         Ok(Self { classical, post_quantum, identities, roots: Roots::new(provider, roots) })
     }

@@ -4,10 +4,11 @@ use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use nix::libc::{O_DIRECTORY, O_NOFOLLOW};
-use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
+
+use super::guise;
+use super::session::User;
 
 /// Where a session's directory is to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,13 +22,11 @@ pub enum Place {
 }
 
 /// Whose it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
     /// The user who may read it.
-    pub uid: u32,
-    /// That user's primary group.
-    pub gid: u32,
-    /// Nobody else is in that group.
+    pub user: User,
+    /// Nobody else is in that user's primary group.
     pub is_alone: bool,
 }
 
@@ -40,7 +39,7 @@ pub struct Directory {
     pub hidden: PathBuf,
     /// It, open.
     pub handle: File,
-    owner: Owner,
+    user: User,
 }
 
 /// Why there is no directory.
@@ -62,16 +61,16 @@ pub enum Error {
     /// Others could read it.
     #[error("`--capture {}`: others in your group could read it; name one below a directory that only you may enter", .0.display())]
     Shared(PathBuf),
-    /// A thread could not be started, or panicked.
-    #[error("no thread can act as the user")]
-    Thread,
+    /// The user's place cannot be taken.
+    #[error(transparent)]
+    Guise(#[from] super::Error),
 }
 
 /// Makes the directory of session `name`, which begins at `stamp`, for the user `writer` to write.
 ///
 /// # Errors
 /// What cannot be done, or why it must not be.
-pub fn make(place: &Place, name: &str, stamp: &str, owner: Owner, writer: u32) -> Result<Directory, Error> {
+pub fn make(place: &Place, name: &str, stamp: &str, owner: &Owner, writer: u32) -> Result<Directory, Error> {
     if let Place::System(folder) = place {
         make_folder(folder, owner)?;
     }
@@ -79,15 +78,15 @@ pub fn make(place: &Place, name: &str, stamp: &str, owner: Owner, writer: u32) -
         Place::Among(folder) | Place::System(folder) => among(folder, &format!("{name}-{stamp}")),
         Place::Given(path) => given(path, owner),
     };
-    let (path, handle) = acting_as(owner, create)?;
-    fchown(&handle, Some(writer), Some(owner.gid)).map_err(failed("give away", &path))?;
+    let (path, handle) = guise::as_user(&owner.user, create)??;
+    fchown(&handle, Some(writer), Some(owner.user.gid)).map_err(failed("give away", &path))?;
     // Files in it get its group, whoever makes them.
     handle.set_permissions(Permissions::from_mode(0o2770)).map_err(failed("protect", &path))?;
     let hidden = match place {
         Place::Among(folder) | Place::System(folder) => folder.clone(),
         Place::Given(_) => path.clone(),
     };
-    Ok(Directory { path, hidden, handle, owner })
+    Ok(Directory { path, hidden, handle, user: owner.user.clone() })
 }
 
 impl Directory {
@@ -97,39 +96,26 @@ impl Directory {
     /// If there is no descriptor for it.
     pub fn again(&self) -> io::Result<Self> {
         let (path, hidden) = (self.path.clone(), self.hidden.clone());
-        Ok(Self { path, hidden, handle: self.handle.try_clone()?, owner: self.owner })
+        Ok(Self { path, hidden, handle: self.handle.try_clone()?, user: self.user.clone() })
     }
 
     /// Removes it again if nothing is in it.
     pub fn abandon(self) {
-        let removed = acting_as(self.owner, || fs::remove_dir(&self.path).map_err(failed("remove", &self.path)));
-        if let Err(error) = removed {
+        let removed = guise::as_user(&self.user, || fs::remove_dir(&self.path).map_err(failed("remove", &self.path)));
+        if let Err(error) = removed.map_err(Error::from).flatten() {
             tracing::debug!(%error, "the capture stays");
         }
     }
 }
 
-/// Runs `act` on a thread that opens files as that user and no other, so that nothing is made or followed that the user
-/// could not have.
-pub(super) fn acting_as<T: Send>(owner: Owner, act: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {
-    thread::scope(|scope| {
-        let acting = scope.spawn(move || {
-            setfsgid(Gid::from_raw(owner.gid));
-            setfsuid(Uid::from_raw(owner.uid));
-            act()
-        });
-        acting.join().map_err(|_panic| Error::Thread)?
-    })
-}
-
 /// The folder of a user who has no home to have it in.
-fn make_folder(folder: &Path, owner: Owner) -> Result<(), Error> {
+fn make_folder(folder: &Path, owner: &Owner) -> Result<(), Error> {
     let parent = folder.parent().unwrap_or(Path::new("/"));
     DirBuilder::new().recursive(true).mode(0o755).create(parent).map_err(failed("create", parent))?;
     match DirBuilder::new().mode(0o700).create(folder) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         made => made
-            .and_then(|()| std::os::unix::fs::chown(folder, Some(owner.uid), Some(owner.gid)))
+            .and_then(|()| std::os::unix::fs::chown(folder, Some(owner.user.uid), Some(owner.user.gid)))
             .map_err(failed("create", folder)),
     }
 }
@@ -149,7 +135,7 @@ fn among(folder: &Path, name: &str) -> Result<(PathBuf, File), Error> {
     }
 }
 
-fn given(path: &Path, owner: Owner) -> Result<(PathBuf, File), Error> {
+fn given(path: &Path, owner: &Owner) -> Result<(PathBuf, File), Error> {
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         fs::create_dir_all(parent).map_err(failed("create", parent))?;
     }
