@@ -1,12 +1,16 @@
 //! The composition root: builds the parts, introduces them to one another, orders start, drain and teardown.
 
 pub mod bypass_test;
+pub mod captures;
 pub mod doctor;
 pub mod exec;
+pub mod export;
+pub mod flows;
 mod handoff;
 mod log;
 mod naming;
 mod packets;
+pub mod replay;
 pub mod sandbox_up;
 pub mod sessions;
 pub mod stats;

@@ -1,5 +1,6 @@
 //! The command line: what can be typed, and what it calls.
 
+mod flows;
 mod run;
 
 use std::ffi::OsString;
@@ -25,6 +26,8 @@ pub const ATTEMPT: &str = "__attempt";
 pub const PESTER: &str = "__pester";
 /// The role of the command that leaves such a process behind; not for people.
 pub const LEAVE: &str = "__leave";
+/// The role of the process in a session that sends a request again; not for people.
+pub const REPLAY: &str = "__replay";
 /// Exit status when the agent itself failed.
 const FAILED: u8 = 125;
 
@@ -52,6 +55,12 @@ enum Command {
     Gc(Output),
     /// Show live connections, totals and refused attempts, straight from the kernel's maps
     Stats(StatsArgs),
+    /// List what a session has recorded, show it, compare it, delete it
+    Flows(flows::FlowsArgs),
+    /// Write what a session has recorded as HAR, JSON, files of bodies, key log, packets
+    Export(flows::ExportArgs),
+    /// Send a recorded request again, in a running session, and show both answers
+    Replay(flows::ReplayArgs),
     /// Say what this machine lacks, and what to do about it
     Doctor(Output),
     /// Try to get round sessions of its own in every known way, and say what stopped each
@@ -155,6 +164,7 @@ fn dispatch(args: Vec<OsString>) -> anyhow::Result<u8> {
         Some(role) if role == HOLD => app::bypass_test::hold().map(|()| 0),
         Some(role) if role == ATTEMPT => app::bypass_test::attempt_inside(&text(2), &text(3)).map(|()| 0),
         Some(role) if role == PESTER => app::bypass_test::pester(&text(2)).map(|()| 0),
+        Some(role) if role == REPLAY => app::replay::inside().map(|()| 0),
         Some(role) if role == LEAVE => app::bypass_test::leave(&text(2)).map(|()| 0),
         _ => match Cli::try_parse_from(args) {
             Ok(cli) => command(cli.command),
@@ -190,6 +200,9 @@ fn command(command: Command) -> anyhow::Result<u8> {
             let choice = Choice { only: args.only.as_deref(), control: args.control, format };
             return Ok(u8::from(!app::bypass_test::bypass_test(&choice)?));
         }
+        Command::Flows(args) => flows::flows(args)?,
+        Command::Export(args) => flows::export(args)?,
+        Command::Replay(args) => flows::replay(args)?,
         Command::Doctor(output) => return Ok(u8::from(!app::doctor::doctor(output.json)?)),
     }
     Ok(0)

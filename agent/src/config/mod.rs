@@ -263,6 +263,13 @@ fn failpoint() -> Failpoint {
     asked.and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
+/// Whether output may have colours where it is a terminal (<https://no-color.org>).
+#[must_use]
+pub fn wants_colour() -> bool {
+    let is_set = |name| invoker::variable(name).is_some_and(|value| !value.is_empty());
+    !is_set("NO_COLOR") && invoker::variable("TERM").is_none_or(|terminal| terminal != "dumb")
+}
+
 /// The variables that send programs to a proxy of their own, as far as they are set.
 #[must_use]
 pub fn proxy_variables() -> Vec<String> {

@@ -276,7 +276,7 @@ fn pin(session: &mut Session, sandbox: &Sandbox) -> anyhow::Result<std::path::Pa
 
 /// This program again, in another role.
 #[expect(clippy::disallowed_methods, reason = "the supervisor starts its own program's other roles")]
-fn this_program(role: &str) -> Command {
+pub(super) fn this_program(role: &str) -> Command {
     let mut command = Command::new("/proc/self/exe");
     command.arg(role);
     command
