@@ -181,6 +181,13 @@ fn a_connections_first_packet_names_its_process_and_its_verdict() {
     assert!(!queries.is_empty() && queries.iter().all(|query| query[0] == "verdict: dns"), "{queries:?}");
 }
 
+/// How many packets the kernel has refused for each reason, where it has.
+fn drops(stats: &Value) -> BTreeMap<String, u64> {
+    let drops = stats["drops"].as_array().unwrap().iter();
+    let counted = drops.map(|drop| (drop["reason"].as_str().unwrap(), drop["packets"].as_u64().unwrap()));
+    counted.filter(|(_, packets)| *packets > 0).map(|(reason, packets)| (reason.to_owned(), packets)).collect()
+}
+
 #[test]
 fn a_refused_packet_says_why_as_the_kernel_counts_it() {
     let lab = Lab::bare();
@@ -197,13 +204,7 @@ fn a_refused_packet_says_why_as_the_kernel_counts_it() {
             session.exec(&[PYTHON, &tools::program("attempts.py"), kind, address, port]).ok();
         }
         session.exec(&[PYTHON, &tools::program("attempts.py"), "tcp", TARGET4, "22"]).ok();
-        let counts = |stats: &Value| -> BTreeMap<String, u64> {
-            let drops = stats["drops"].as_array().unwrap().iter();
-            let counted = drops.map(|drop| (drop["reason"].as_str().unwrap(), drop["packets"].as_u64().unwrap()));
-            counted.filter(|(_, packets)| *packets > 0).map(|(reason, packets)| (reason.to_owned(), packets)).collect()
-        };
-        // Until nothing more comes between this and the end of the file.
-        let counted = counts(&session.stats());
+        let counted = drops(&session.stats());
         session.down();
         let seen = comments(&Tshark::new(&file, &lab.scratch));
         let refused =
@@ -271,9 +272,10 @@ fn a_file_can_be_read_while_the_session_runs_and_after_it_was_killed() {
     eventually("the exchange is in the file", || read().contains_key("hello").then_some(()));
     let mut transfer = session.spawn(&["sh", "-c", "while curl -sSf https://origin.test/hello; do :; done"]);
     transfer.wait_output(|text| (text.lines().count() > 20).then_some(()));
+    let name = session.name().to_owned();
     session.signal(Signal::SIGKILL);
     let leftovers = session.died();
-    process::run(&mut tests::agent::agent_on(&lab.host, &["gc"])).ok();
+    process::run(&mut tests::agent::agent_on(&lab.host, &["down", &name])).ok();
     leftovers.assert_clean();
     assert_eq!(Blocks::of(&file).sections(), 1);
     assert!(read().contains_key("hello"));
@@ -377,18 +379,23 @@ fn lost_packets_are_counted_in_the_file_and_told_of_in_the_log() {
     let mut session = agent.up();
     let worker = session.worker();
     kill(worker, Signal::SIGSTOP).unwrap();
-    let mut flood = session.spawn(&[PYTHON, &tools::program("flood.py"), TARGET4, "40000", "6"]);
-    for round in 0..6 {
+    let mut flood = session.spawn(&[PYTHON, &tools::program("flood.py"), TARGET4, "40000", "100"]);
+    // 128 MiB of the kernel's memory, of which it takes 768 bytes for such a packet.
+    for round in 0.. {
         flood.write(b"go\n");
         flood.wait_line(&format!("sent {round}"));
+        if drops(&session.stats())["udp"] > 200_000 {
+            break;
+        }
     }
-    flood.finish().ok();
+    flood.signal(Signal::SIGKILL);
+    flood.finish().assert_status(137);
     kill(worker, Signal::SIGCONT).unwrap();
     eventually("the log says so", || session.log().contains("packets were lost").then_some(()));
     session.down();
     let blocks = Blocks::of(&file);
     let (received, dropped) = blocks.statistics();
-    assert!(dropped > 0 && received > 240_000, "{received} {dropped}");
+    assert!(dropped > 0 && received > 200_000, "{received} {dropped}");
     blocks.assert_whole(dropped);
 }
 

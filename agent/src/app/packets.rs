@@ -127,10 +127,10 @@ struct Maps(Arc<FlowTable>);
 
 impl Recorded for Maps {
     fn flow(&self, key: &FlowKey) -> Option<Flow> {
-        self.0.lookup(key.child(), key.dst())
+        self.0.flow(key)
     }
 
     fn process(&self, key: &FlowKey) -> Option<Process> {
-        self.0.process(key.child(), key.dst())
+        self.0.owner(key)
     }
 }

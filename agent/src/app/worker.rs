@@ -88,6 +88,9 @@ fn raise_file_limit() -> anyhow::Result<usize> {
     Ok(usize::try_from(connections).unwrap_or(MAX_CONNECTIONS).clamp(16, MAX_CONNECTIONS))
 }
 
+/// How many descriptors every worker gets.
+const ALWAYS: usize = 10;
+
 /// The descriptors in the order in which `Supervisor` sends them: the sockets as `Listener` numbers them, then the
 /// maps, then what this session has besides.
 struct Descriptors {
@@ -103,15 +106,15 @@ struct Descriptors {
 impl Descriptors {
     fn sort(mut descriptors: Vec<OwnedFd>, extras: &[Extra]) -> anyhow::Result<Self> {
         let received = descriptors.len();
-        let besides = descriptors.split_off(received.min(10));
+        let besides = descriptors.split_off(received.min(ALWAYS));
         if besides.len() != extras.len() {
-            bail!("expected {} descriptors besides the first ten, got {}", extras.len(), besides.len());
+            bail!("expected {} descriptors, got {received}", ALWAYS + extras.len());
         }
         let extras = extras.iter().copied().zip(besides).collect();
         let Ok([proxy4, proxy6, tcp4, tcp6, udp4, udp6, flows, names, owners, events]) =
-            <[OwnedFd; 10]>::try_from(descriptors)
+            <[OwnedFd; ALWAYS]>::try_from(descriptors)
         else {
-            bail!("expected ten descriptors, got {received}");
+            bail!("expected {ALWAYS} descriptors, got {received}");
         };
         let udp = vec![UdpSocket::from(udp4), UdpSocket::from(udp6)];
         let dns = dns::Sockets { udp, tcp: vec![tcp4.into(), tcp6.into()] };

@@ -48,13 +48,25 @@ impl FlowTable {
     /// The flow of an accepted connection.
     #[must_use]
     pub fn lookup(&self, child: SocketAddr, dst: SocketAddr) -> Option<Flow> {
-        self.flows.get(&FlowKey::tcp(child, dst, self.ifindex), 0).ok()
+        self.flow(&FlowKey::tcp(child, dst, self.ifindex))
+    }
+
+    /// The flow under a key.
+    #[must_use]
+    pub fn flow(&self, key: &FlowKey) -> Option<Flow> {
+        self.flows.get(key, 0).ok()
     }
 
     /// Who opened an accepted connection; `None` if it was no process of the session's control group.
     #[must_use]
     pub fn process(&self, child: SocketAddr, dst: SocketAddr) -> Option<Process> {
-        self.owners.process(&FlowKey::tcp(child, dst, self.ifindex))
+        self.owner(&FlowKey::tcp(child, dst, self.ifindex))
+    }
+
+    /// Who opened the connection under a key.
+    #[must_use]
+    pub fn owner(&self, key: &FlowKey) -> Option<Process> {
+        self.owners.process(key)
     }
 
     /// Notes the name of a connection's server. A table that is full loses the name, nothing else.

@@ -8,6 +8,7 @@
     reason = "a measurement prints, fails where it fails, and rounds"
 )]
 
+mod capture;
 mod latency;
 
 use std::net::Ipv4Addr;
@@ -36,15 +37,15 @@ fn main() {
     match std::env::args().nth(1).as_deref() {
         Some("now") => return println!("{}", now().as_nanos()),
         Some("latency") => return latency::latencies(),
+        Some("capture") => return capture::costs(&origin()),
         _ => {}
     }
-    let lab = Lab::new();
-    let big = std::fs::File::create(format!("{}/big", lab.www("origin.test"))).unwrap();
-    big.set_len(BULK).unwrap();
+    let lab = origin();
     println!("{:<46} {:>12} {:>12} {:>12}", "", "median", "least", "most");
     starts(&lab, "tcx");
     starts(&lab, "clsact");
-    let mut session = lab.agent().up();
+    // What recording costs is measured apart.
+    let mut session = lab.agent().args(&["--no-capture"]).up();
     memory(&mut session);
     requests(&lab, &session);
     connections(&lab, &session);
@@ -54,6 +55,16 @@ fn main() {
     attachments(&lab);
     packets();
     latency::latencies();
+    capture::costs(&lab);
+}
+
+/// A lab whose origin has files for bulk transfers: `big`, and `middle` of 64 MiB.
+fn origin() -> Lab {
+    let lab = Lab::new();
+    for (name, size) in [("big", BULK), ("middle", 64 << 20)] {
+        std::fs::File::create(format!("{}/{name}", lab.www("origin.test"))).unwrap().set_len(size).unwrap();
+    }
+    lab
 }
 
 /// A clock that all processes of this machine share.

@@ -1,6 +1,7 @@
 //! Protocol buffers as text. Without their schema, fields have numbers and types that are guessed; with it
 //! ([`schema`]), names.
 
+mod descriptor;
 pub mod schema;
 pub(super) mod wire;
 

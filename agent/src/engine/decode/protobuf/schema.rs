@@ -11,6 +11,7 @@ use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, Serialize
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
 
 use super::MAX_TEXT;
+use super::descriptor::usable;
 use super::wire::{self, Fields};
 
 /// Most files that are learnt from servers, and that wait for others which they import.
@@ -63,7 +64,12 @@ impl Schema {
         if set.file.is_empty() {
             return Err(Unreadable("a descriptor set without a file".to_owned()));
         }
-        let added = self.pool.add_file_descriptor_protos(set.file);
+        let count = set.file.len();
+        let files: Vec<FileDescriptorProto> = set.file.into_iter().filter_map(usable).collect();
+        if files.len() < count {
+            return Err(Unreadable("a descriptor set with a syntax that is not known".to_owned()));
+        }
+        let added = self.pool.add_file_descriptor_protos(files);
         added.map_err(|error| {
             Unreadable(format!("a descriptor set that is not complete: {error}; write it with --include_imports"))
         })
@@ -94,11 +100,13 @@ impl Schema {
         // ServerReflectionResponse.file_descriptor_response is field 4, file_descriptor_proto in it field 1.
         let responses: Vec<&[u8]> = bytes_of(answer, 4).collect();
         for file in responses.into_iter().flat_map(|response| bytes_of(response, 1)) {
-            let Ok(proto) = FileDescriptorProto::decode(file) else { continue };
-            let fits = self.waiting.len() < MAX_FILES && self.waiting_bytes + file.len() <= MAX_WAITING;
-            if fits && self.pool.get_file_by_name(proto.name()).is_none() {
-                self.waiting_bytes += file.len();
-                self.waiting.insert(proto.name().to_owned(), proto);
+            let Some(proto) = FileDescriptorProto::decode(file).ok().and_then(usable) else { continue };
+            let (name, size) = (proto.name().to_owned(), proto.encoded_len());
+            let fits = self.waiting.len() < MAX_FILES && self.waiting_bytes + size <= MAX_WAITING;
+            let is_new = self.pool.get_file_by_name(&name).is_none() && !self.waiting.contains_key(&name);
+            if fits && is_new {
+                self.waiting_bytes += size;
+                self.waiting.insert(name, proto);
             }
         }
         self.settle()

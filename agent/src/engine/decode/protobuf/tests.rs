@@ -191,6 +191,17 @@ fn what_cannot_be_read_names_its_place() {
 }
 
 #[test]
+fn a_syntax_that_is_not_known_ends_nothing() {
+    for (syntax, learnt) in [("proto4", 0), ("editions", 2)] {
+        let mut set = descriptors();
+        set.file.iter_mut().for_each(|file| file.syntax = Some(syntax.to_owned()));
+        let mut schema = Schema::default();
+        assert_eq!(schema.learn(&answer(&set.file)), learnt, "{syntax}");
+        assert_eq!(Schema::default().add_descriptor_set(&set.encode_to_vec()).is_ok(), learnt > 0, "{syntax}");
+    }
+}
+
+#[test]
 fn descriptors_that_are_spoilt_end_nothing() {
     let good = answer(&descriptors().file);
     let mut dice = Dice(13);
