@@ -111,7 +111,10 @@ impl Answer {
         (outline.status, outline.response_size) = (Some(self.status), bytes.len() as u64);
         (outline.error, outline.answered, outline.received) = (None, None, None);
         outline.finished = outline.started.checked_add_unsigned(self.took_us);
-        let head = fields(&self.fields);
+        let mut head = fields(&self.fields);
+        // As the recorded one has it, where it has it.
+        let has_status = recorded.response.as_ref().is_some_and(|response| response.value(":status").is_some());
+        head.splice(..0, has_status.then(|| Field::new(":status", self.status.to_string())));
         exchange.messages.retain(|message| message.direction == Direction::Request);
         exchange.messages.extend(messages(&recorded.request.head, self.status, &head, &bytes));
         let size = bytes.len() as u64;
