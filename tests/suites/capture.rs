@@ -228,3 +228,25 @@ fn a_user_reads_what_was_recorded_and_removes_it() {
     let games = ["--reuid=games", "--regid=60", "--clear-groups", "sh", "-c", &read];
     assert_eq!(process::run(Command::new("setpriv").args(games)).ok(), "/hello\n");
 }
+
+#[test]
+fn memory_does_not_grow_with_what_is_recorded() {
+    let lab = Lab::new();
+    let mut session = lab.agent().up();
+    let (worker, capture) = (session.worker(), session.capture());
+    let resident = || {
+        let status = tests::procfs::status_of(worker, "VmRSS");
+        status.split(' ').next().unwrap().parse::<i64>().unwrap()
+    };
+    let mut sizes = Vec::new();
+    for round in 1..=4 {
+        let args = ["h2load", "-n", "5000", "-c", "5", "-m", "10", "https://origin.test/hello"];
+        assert!(session.exec(&args).ok().contains("5000 succeeded"));
+        capture.wait("SELECT count(*) FROM exchanges WHERE finished IS NOT NULL", &json!(round * 5000));
+        sizes.push(resident());
+    }
+    // The first round fills caches.
+    assert!(sizes[3] - sizes[1] < 4 * 1024, "KiB: {sizes:?}");
+    assert_eq!(capture.value("SELECT count(*) FROM bodies"), 1, "one content, once");
+    session.down();
+}
