@@ -173,6 +173,8 @@ pub struct Target {
     pub agents: (i32, i32),
     /// The session's name.
     pub session: String,
+    /// Where the session is recorded.
+    pub capture: Option<PathBuf>,
     /// Sockets of the host with a path.
     pub sockets: Vec<PathBuf>,
     /// An abstract socket of the host.

@@ -7,7 +7,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::engine::event::{ConnectionId, Event, ExchangeId};
+use crate::engine::event::{Event, ExchangeId};
 use crate::engine::http::tape::Passed;
 
 /// Bytes that may wait to be written; each thread that is just letting something pass may add one part more.
@@ -55,7 +55,8 @@ struct State {
     weight: usize,
     /// Of the items alone.
     unseen: usize,
-    waiting: HashMap<ConnectionId, Waker>,
+    /// Who waits for room, each task once: by what tells wakers apart.
+    waiting: HashMap<(usize, usize), Waker>,
     /// Nothing can be written, and nobody may let anything pass.
     is_halted: bool,
     is_closed: bool,
@@ -84,7 +85,7 @@ impl Queue {
     }
 
     /// Ready while there is room.
-    pub(super) fn poll_room(&self, connection: ConnectionId, cx: &Context<'_>) -> Poll<()> {
+    pub(super) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
         if !self.is_full.load(Ordering::Acquire) {
             return Poll::Ready(());
         }
@@ -92,7 +93,9 @@ impl Queue {
         if (state.weight < FULL && !state.is_halted) || state.is_closed {
             return Poll::Ready(());
         }
-        state.waiting.insert(connection, cx.waker().clone());
+        let waker = cx.waker();
+        let task = (waker.data().addr(), std::ptr::from_ref(waker.vtable()).addr());
+        state.waiting.entry(task).or_insert_with(|| waker.clone());
         Poll::Pending
     }
 
@@ -185,7 +188,7 @@ mod tests {
     }
 
     fn room(queue: &Queue, waker: &Waker) -> bool {
-        queue.poll_room(ConnectionId(1), &Context::from_waker(waker)).is_ready()
+        queue.poll_room(&Context::from_waker(waker)).is_ready()
     }
 
     #[test]
@@ -212,6 +215,25 @@ mod tests {
         queue.written(batch.weight);
         assert!(woken.0.load(Ordering::Acquire) && room(&queue, &waker));
         assert_eq!(queue.take(Duration::ZERO).items.len(), 1);
+    }
+
+    #[test]
+    fn everyone_who_waits_is_woken() {
+        struct Count(std::sync::atomic::AtomicUsize);
+        impl std::task::Wake for Count {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Ordering::AcqRel);
+            }
+        }
+        let tasks: Vec<_> = (0..3).map(|_| Arc::new(Count(0.into()))).collect();
+        let queue = Queue::default();
+        queue.put(data(FULL));
+        for task in tasks.iter().chain(&tasks) {
+            assert!(!room(&queue, &Waker::from(Arc::clone(task))));
+        }
+        let batch = queue.take(Duration::ZERO);
+        queue.written(batch.weight);
+        assert_eq!(tasks.iter().map(|task| task.0.load(Ordering::Acquire)).collect::<Vec<_>>(), [1, 1, 1]);
     }
 
     #[test]

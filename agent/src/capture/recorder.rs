@@ -8,7 +8,7 @@ use super::queue::{Fact, Queue};
 use super::store::Store;
 use super::writer::Writer;
 use super::{Config, Error};
-use crate::engine::event::{ConnectionId, Event, Events, ExchangeId};
+use crate::engine::event::{Event, Events, ExchangeId};
 use crate::engine::http::tape::{Passed, Tape};
 
 /// The recorder of a session. It writes until it is closed.
@@ -65,7 +65,7 @@ impl Tape for Recorder {
         self.queue.put(Fact::Passed(exchange, part));
     }
 
-    fn poll_room(&self, connection: ConnectionId, cx: &mut Context<'_>) -> Poll<()> {
-        self.queue.poll_room(connection, cx)
+    fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.queue.poll_room(cx)
     }
 }

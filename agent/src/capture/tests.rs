@@ -196,7 +196,7 @@ fn a_second_recorder_goes_on_with_the_numbers() {
 fn fill(recorder: &Recorder) -> usize {
     let mut pieces = 0;
     recorder.passed(ExchangeId(1), Passed::Request(ConnectionId(1), Box::new(head("/", vec![]))));
-    while pieces < 320 && recorder.poll_room(ConnectionId(1), &mut Context::from_waker(Waker::noop())).is_ready() {
+    while pieces < 320 && recorder.poll_room(&mut Context::from_waker(Waker::noop())).is_ready() {
         recorder.passed(ExchangeId(1), Passed::Data(Direction::Request, Bytes::from(vec![b'x'; 64 << 10])));
         pieces += 1;
     }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use nix::unistd::Gid;
 
@@ -14,6 +15,10 @@ use crate::sandbox::session::User;
 pub const MAX_BODY: u64 = 64 << 20;
 /// Bytes of one session's directory.
 pub const MAX_SESSION: u64 = 4 << 30;
+/// Captures that are kept in a user's folder.
+pub const KEEP_SESSIONS: u32 = 100;
+/// Days for which they are.
+pub const KEEP_DAYS: u32 = 30;
 /// Where captures of users without a home are.
 const SYSTEM: &str = "/var/lib/agent/captures";
 /// The folder of captures below a user's state directory.
@@ -27,6 +32,10 @@ pub struct Settings {
     pub max_body_mib: Option<u32>,
     /// Mebibytes of one session's directory.
     pub max_session_mib: Option<u32>,
+    /// Captures that are kept, this one included.
+    pub keep_sessions: Option<u32>,
+    /// Days for which one is kept.
+    pub keep_days: Option<u32>,
     /// What happens when no more can be written.
     #[serde(default)]
     pub on_full: OnFull,
@@ -60,6 +69,10 @@ pub struct Capture {
     pub max_body: u64,
     /// Bytes of the session's directory.
     pub max_session: u64,
+    /// Captures that are kept where they are together, the latest.
+    pub keep: usize,
+    /// For how long they are.
+    pub age: Duration,
     /// What happens when no more can be written.
     pub on_full: OnFull,
     /// Whether credentials are masked.
@@ -82,6 +95,8 @@ pub fn capture(input: Input, settings: Settings, user: &User, environment: &[(Os
         owner: Owner { user: user.clone(), is_alone: is_alone(user) },
         max_body: bytes(settings.max_body_mib, MAX_BODY),
         max_session: bytes(settings.max_session_mib, MAX_SESSION),
+        keep: settings.keep_sessions.unwrap_or(KEEP_SESSIONS).max(1) as usize,
+        age: Duration::from_secs(u64::from(settings.keep_days.unwrap_or(KEEP_DAYS)) * 86_400),
         on_full: settings.on_full,
         redact: input.redact || settings.redact || !settings.redact_fields.is_empty(),
         redact_fields: settings.redact_fields,

@@ -141,7 +141,7 @@ impl Connection {
 
     /// Whether more of its exchanges may pass: not while what has passed waits to be recorded.
     pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.proxy.tape.as_ref().map_or(Poll::Ready(()), |tape| tape.poll_room(self.id, cx))
+        self.proxy.tape.as_ref().map_or(Poll::Ready(()), |tape| tape.poll_room(cx))
     }
 
     /// Returns when the session drains.

@@ -152,6 +152,7 @@ fn target(arena: &Arena, inside: Option<&Inside>, level: Level, number: u16) -> 
         outsider: i32::try_from(std::process::id()).unwrap_or(1),
         agents: inside.map_or((0, 0), |inside| (inside.worker(), inside.facts.pid)),
         session: inside.map_or_else(String::new, |inside| inside.facts.name.clone()),
+        capture: inside.and_then(|inside| inside.facts.capture.clone()),
         sockets: arena.sockets.clone(),
         abstract_socket: arena.abstract_socket.clone(),
         elevating: arena.elevating.clone(),

@@ -86,7 +86,7 @@ struct Trying {
 impl Trying {
     fn start(arena: &Arena, moment: Moment, target: &Target, user: &str) -> anyhow::Result<Self> {
         let name = format!("bypass-{}-{moment:?}-{}", std::process::id(), target.level.name());
-        let mut command = agent(&["run", "--netns", &name, "--user", user, "--mode", "enforce"]);
+        let mut command = agent(&["run", "--netns", &name, "--user", user, "--mode", "enforce", "--no-capture"]);
         command.arg("--dns").arg(RESOLVER.to_string());
         if target.level == Level::NetAdmin {
             command.arg("--allow-net-admin");

@@ -16,6 +16,7 @@ pub use self::diff::diff;
 pub(super) use self::diff::{compare, response};
 pub use self::list::list;
 pub(super) use self::page::Page;
+pub(super) use self::prune::rotate;
 pub use self::prune::{Prune, prune};
 pub use self::schema::Schemas;
 pub use self::show::{Form, show};

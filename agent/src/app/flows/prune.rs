@@ -1,6 +1,7 @@
 //! Captures that are no longer wanted.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 
@@ -48,6 +49,22 @@ pub fn prune(prune: &Prune) -> anyhow::Result<()> {
         let is_gone = delete(directory).with_context(|| format!("cannot delete `{path}`"))?;
         let rest = if is_gone { "" } else { "; the directory has other files and stays" };
         ui::line(&format!("deleted {path}, {size}{rest}"));
+    }
+    Ok(())
+}
+
+/// Deletes those in `folder` that are not among the latest `keep`, or began before a time (microseconds since 1970), and
+/// that no session is being recorded in.
+///
+/// # Errors
+/// If the folder cannot be read, or one cannot be deleted.
+pub(in crate::app) fn rotate(folder: &Path, keep: usize, before: i64) -> anyhow::Result<()> {
+    let found = captures(folder)?;
+    let many = select(&found, &Prune { keep: Some(keep), ..Prune::default() });
+    let old = select(&found, &Prune { before: Some(before), ..Prune::default() });
+    let chosen: BTreeSet<PathBuf> = many.into_iter().chain(old).collect();
+    for directory in chosen.iter().filter(|directory| !is_recording(directory)) {
+        delete(directory).with_context(|| format!("cannot delete `{}`", directory.display()))?;
     }
     Ok(())
 }

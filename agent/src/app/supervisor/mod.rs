@@ -14,7 +14,7 @@ use self::command::Child;
 use self::signals::{Arrived, Signals};
 use self::worker::Worker;
 use super::sandbox_up::{self, Plan, Sandbox};
-use super::{log, trust};
+use super::{flows, log, trust};
 use crate::config::invoker;
 use crate::ebpf::flows::FlowTable;
 use crate::ebpf::layout::layout;
@@ -22,13 +22,13 @@ use crate::ebpf::pins;
 use crate::ebpf::untold::untold;
 use crate::engine::event::Sink as _;
 use crate::sandbox::allowances::Allowance;
-use crate::sandbox::capture_directory::{self, Directory};
+use crate::sandbox::capture_directory::{self, Directory, Place};
 use crate::sandbox::failpoint::{Failpoint, Step};
 use crate::sandbox::journal::Record;
 use crate::sandbox::link::GATEWAY_IFINDEX;
 use crate::sandbox::session::{Facts, Session};
 use crate::sandbox::trust::Trust;
-use crate::sandbox::{Error, cgroup, host_sockets, netns};
+use crate::sandbox::{Error, cgroup, guise, host_sockets, netns};
 use crate::{config, ebpf};
 
 /// How often ended connections are removed from the flow table.
@@ -76,7 +76,16 @@ fn record(config: &config::Run) -> anyhow::Result<Option<Directory>> {
     let stamp = time::OffsetDateTime::now_utc().format(format).context("cannot write the time")?;
     let writer = invoker::worker()?;
     let made = capture_directory::make(&capture.place, config.name.as_str(), &stamp, &capture.owner, writer.uid);
-    Ok(Some(made.context("cannot record the session")?))
+    let made = made.context("cannot record the session")?;
+    if let Place::Among(folder) | Place::System(folder) = &capture.place {
+        let before = time::OffsetDateTime::now_utc() - capture.age;
+        let before = i64::try_from(before.unix_timestamp_nanos() / 1000).unwrap_or(0);
+        let rotated = guise::as_user(&capture.owner.user, || flows::rotate(folder, capture.keep, before))?;
+        if let Err(error) = rotated {
+            crate::ui::warn(&format!("captures that are too many or too old stay: {error:#}"));
+        }
+    }
+    Ok(Some(made))
 }
 
 /// The log lives with the session; `--log` keeps a copy.

@@ -6,6 +6,7 @@ mod add_route;
 mod af_xdp;
 mod agents_files;
 mod bluetooth;
+mod capture_directory;
 mod cgroup_escape;
 mod connect_tunnel;
 mod daemon_outlives;
@@ -172,6 +173,7 @@ pub const ALL: &[Vector] = &[
     int80::VECTOR,
     x32::VECTOR,
     terminal_input::VECTOR,
+    capture_directory::VECTOR,
     cgroup_escape::VECTOR,
     kernel_files::VECTOR,
     setuid_program::VECTOR,

@@ -31,8 +31,8 @@ pub trait Tape: Send + Sync {
     /// Takes one part. It never blocks; the parts of one direction come in their order.
     fn passed(&self, exchange: ExchangeId, part: Passed);
 
-    /// Whether `connection` may let more pass: pending while there is no room, and `cx` is woken when there is again.
-    fn poll_room(&self, connection: ConnectionId, cx: &mut Context<'_>) -> Poll<()>;
+    /// Whether more may pass: pending while there is no room, and `cx` is woken when there is again.
+    fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()>;
 }
 
 /// One exchange's place on a tape, if there is one.

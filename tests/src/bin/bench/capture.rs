@@ -7,7 +7,7 @@ use serde_json::json;
 use tests::procfs::status_of;
 use tests::{Lab, Output, Session, tools};
 
-use crate::{PATIENCE, ROUNDS, megabytes, megabytes_per_second, median, per_second, print};
+use crate::{PATIENCE, ROUNDS, median, megabytes, megabytes_per_second, per_second, print};
 
 /// Exchanges of the long run.
 const MANY: u64 = 1_000_000;
@@ -33,13 +33,7 @@ pub(crate) fn costs(lab: &Lab) {
 }
 
 /// Measures a command in both sessions.
-fn compare(
-    what: &str,
-    on: &mut Session<'_>,
-    off: &mut Session<'_>,
-    args: &[&str],
-    read: impl Fn(&Output) -> f64,
-) {
+fn compare(what: &str, on: &mut Session<'_>, off: &mut Session<'_>, args: &[&str], read: impl Fn(&Output) -> f64) {
     let (mut recorded, mut not) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         not.push(read(&off.exec_within(PATIENCE, args)));

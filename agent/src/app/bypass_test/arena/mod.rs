@@ -20,7 +20,7 @@ use anyhow::{Context as _, anyhow};
 pub(super) use self::canary::Log;
 pub(super) use self::watch::Watch;
 use crate::app::sandbox_up::netlink;
-use crate::bypass::raw;
+use crate::bypass::{Level, raw};
 use crate::sandbox::{link, netns, sysctl};
 
 /// The outside's DNS server.
@@ -103,6 +103,20 @@ impl Arena {
         f: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
     ) -> anyhow::Result<T> {
         within(&self.host, f)
+    }
+
+    /// Where a session of `level` for `user` may be recorded: below a folder that is that user's alone.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub(super) fn capture(&self, level: Level, user: &str) -> anyhow::Result<PathBuf> {
+        let folder = self.folders[1].join(level.name());
+        let owner = nix::unistd::User::from_name(user).context("cannot look up a user")?;
+        let owner = owner.with_context(|| format!("there is no user `{user}`"))?;
+        fs::create_dir(&folder).with_context(|| format!("cannot create `{}`", folder.display()))?;
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
+        std::os::unix::fs::chown(&folder, Some(owner.uid.as_raw()), Some(owner.gid.as_raw()))?;
+        Ok(folder.join("capture"))
     }
 
     /// Waits until everything that the host has sent so far has been seen.
