@@ -32,9 +32,9 @@ fn escaped(text: &str, is_active: impl Fn(char) -> bool, escape: impl Fn(char) -
     }
     let escaped = text.chars().fold(String::with_capacity(text.len() + 16), |mut out, c| {
         if is_active(c) {
-            out.push_str(&escape(c))
+            out.push_str(&escape(c));
         } else {
-            out.push(c)
+            out.push(c);
         }
         out
     });

@@ -7,6 +7,8 @@ mod page;
 mod prune;
 mod schema;
 mod show;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::ops::RangeInclusive;

@@ -65,7 +65,8 @@ fn raw(exchange: &Exchange, direction: Direction) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn page(exchange: &Exchange, schema: &Schema, each: bool, paint: Paint) -> String {
+/// All of an exchange as text of many lines.
+pub(super) fn page(exchange: &Exchange, schema: &Schema, each: bool, paint: Paint) -> String {
     let mut page = Page::new(paint);
     let outline = &exchange.outline;
     page.title(&format!("exchange {}", outline.id), &time::rfc3339(outline.started));

@@ -1,6 +1,7 @@
 //! `agent replay`: sends a recorded request again, as a command of a running session, so that the session's policy and
 //! proxy treat it as any other, and compares the answers.
 
+mod http1;
 mod order;
 mod send;
 

@@ -13,7 +13,7 @@ use crate::engine::http::exchange::Direction;
 use crate::engine::record::{Content, Exchange, Half, Message};
 
 /// Names and values in their order.
-type Fields = Vec<(String, String)>;
+pub(super) type Fields = Vec<(String, String)>;
 
 /// Fields that are of a connection, which is another one now.
 const OF_CONNECTIONS: [&str; 5] = ["connection", "http2-settings", "keep-alive", "proxy-connection", "upgrade"];
@@ -74,12 +74,17 @@ impl Order {
 /// Those that are sent again. A body whose coding was undone is sent as it is.
 fn fields(half: &Half, is_decoded: bool) -> Fields {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let length = half.body.as_ref().map_or(0, |body| body.bytes.len());
     let is_sent = |field: &&Field| {
-        let is_of_coding = field.is("content-encoding") || field.is("content-length");
         let is_of_connection = OF_CONNECTIONS.iter().any(|name| field.is(name));
-        !field.name.starts_with(b":") && !is_of_connection && !(is_decoded && is_of_coding)
+        let is_undone = is_decoded && field.is("content-encoding");
+        !(field.name.starts_with(b":") || is_of_connection || is_undone)
     };
-    half.head.iter().filter(is_sent).map(|field| (text(&field.name), text(&field.value))).collect()
+    let pair = |field: &Field| {
+        let is_length = is_decoded && field.is("content-length");
+        (text(&field.name), if is_length { length.to_string() } else { text(&field.value) })
+    };
+    half.head.iter().filter(is_sent).map(pair).collect()
 }
 
 /// What was answered.

@@ -4,14 +4,14 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
 use http_body_util::{BodyExt as _, Either, Empty, Full};
 use hyper::body::Incoming;
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -21,21 +21,34 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::order::{Answer, Order};
+use super::http1;
+use super::order::{Answer, Fields, Order};
 
 /// How long connecting, TLS and the answer's head may take, each.
-const STEP: Duration = Duration::from_secs(30);
+pub(super) const STEP: Duration = Duration::from_secs(30);
 /// How long the answer's body is read.
-const BODY: Duration = Duration::from_secs(30);
+pub(super) const BODY: Duration = Duration::from_secs(30);
 /// Bytes of the answer's body that are read.
-const MAX_BODY: usize = 64 << 20;
+pub(super) const MAX_BODY: usize = 64 << 20;
 
 type Body = Either<Full<Bytes>, Empty<Bytes>>;
 
 /// A connection of either kind.
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
+/// What was received of an answer.
+#[derive(Debug, Default)]
+pub(super) struct Received {
+    pub(super) status: u16,
+    pub(super) fields: Fields,
+    pub(super) trailers: Fields,
+    pub(super) body: Vec<u8>,
+    /// There was more.
+    pub(super) is_cut: bool,
+}
+
+/// Carries out an order.
 pub(super) async fn send(order: &Order) -> anyhow::Result<Answer> {
     let address = order.address;
     let tcp = timeout(STEP, TcpStream::connect(address)).await.map_err(anyhow::Error::from).and_then(|tcp| Ok(tcp?));
@@ -45,19 +58,24 @@ pub(super) async fn send(order: &Order) -> anyhow::Result<Answer> {
     let stream: Box<dyn Stream> =
         if order.is_tls { Box::new(secure(order, tcp, is_http2).await?) } else { Box::new(tcp) };
     let began = Instant::now();
-    let request = request(order, is_http2)?;
-    let io = TokioIo::new(stream);
-    let answered = if is_http2 {
-        let (mut sender, driver) = http2::handshake(TokioExecutor::new(), io).await.context("cannot begin HTTP/2")?;
-        tokio::spawn(ended(driver));
-        timeout(STEP, sender.send_request(request)).await
-    } else {
-        let (mut sender, driver) = http1::handshake(io).await.context("cannot begin HTTP/1")?;
-        tokio::spawn(ended(driver));
-        timeout(STEP, sender.send_request(request)).await
-    };
+    let received = if is_http2 { http2(stream, order).await? } else { http1::exchange(stream, order).await? };
+    Ok(Answer {
+        status: received.status,
+        fields: received.fields,
+        trailers: received.trailers,
+        body: STANDARD.encode(&received.body),
+        is_cut: received.is_cut,
+        took_us: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
+    })
+}
+
+async fn http2(stream: Box<dyn Stream>, order: &Order) -> anyhow::Result<Received> {
+    let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+    let (mut sender, driver) = handshake.await.context("cannot begin HTTP/2")?;
+    tokio::spawn(ended(driver));
+    let answered = timeout(STEP, sender.send_request(request(order)?)).await;
     let response = answered.map_err(anyhow::Error::from).and_then(|answered| Ok(answered?));
-    answer(response.context("no answer")?, began).await
+    receive(response.context("no answer")?).await
 }
 
 /// What ends a connection its exchanges learn.
@@ -95,20 +113,16 @@ async fn secure(
     Ok(stream)
 }
 
-fn request(order: &Order, is_http2: bool) -> anyhow::Result<Request<Body>> {
+fn request(order: &Order) -> anyhow::Result<Request<Body>> {
     let body = match &order.body {
         Some(body) => Either::Left(Full::new(STANDARD.decode(body)?.into())),
         None => Either::Right(Empty::new()),
     };
     let mut request = Request::new(body);
     *request.method_mut() = Method::from_bytes(order.method.as_bytes())?;
-    *request.version_mut() = match order.version.as_str() {
-        "HTTP/2" => Version::HTTP_2,
-        "HTTP/1.0" => Version::HTTP_10,
-        _ => Version::HTTP_11,
-    };
-    let target = if is_http2 { &order.url } else { &order.path };
-    *request.uri_mut() = target.parse::<Uri>().with_context(|| format!("`{target}` cannot be asked for"))?;
+    *request.version_mut() = Version::HTTP_2;
+    let url = &order.url;
+    *request.uri_mut() = url.parse::<Uri>().with_context(|| format!("`{url}` cannot be asked for"))?;
     for (name, value) in &order.fields {
         request.headers_mut().append(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);
     }
@@ -116,37 +130,29 @@ fn request(order: &Order, is_http2: bool) -> anyhow::Result<Request<Body>> {
 }
 
 /// Takes the answer as far as it comes in time.
-async fn answer(response: Response<Incoming>, began: Instant) -> anyhow::Result<Answer> {
+async fn receive(response: Response<Incoming>) -> anyhow::Result<Received> {
     let (head, mut incoming) = response.into_parts();
-    let (mut body, mut trailers) = (Vec::new(), HeaderMap::new());
+    let (status, fields) = (head.status.as_u16(), pairs(&head.headers));
+    let mut received = Received { status, fields, ..Received::default() };
+    let (body, trailers) = (&mut received.body, &mut received.trailers);
     let read = async {
         while let Some(frame) = incoming.frame().await {
             match frame.context("the answer breaks off")?.into_data() {
                 Ok(data) if body.len() + data.len() > MAX_BODY => return Ok(true),
                 Ok(data) => body.extend_from_slice(&data),
-                Err(frame) => trailers.extend(frame.into_trailers().unwrap_or_default()),
+                Err(frame) => *trailers = pairs(&frame.into_trailers().unwrap_or_default()),
             }
         }
         anyhow::Ok(false)
     };
-    let is_cut = match timeout(BODY, read).await {
+    received.is_cut = match timeout(BODY, read).await {
         Ok(is_cut) => is_cut?,
         Err(_elapsed) => true,
     };
-    if head.status.is_informational() {
-        bail!("the server switched to another protocol");
-    }
-    Ok(Answer {
-        status: head.status.as_u16(),
-        fields: pairs(&head.headers),
-        trailers: pairs(&trailers),
-        body: STANDARD.encode(&body),
-        is_cut,
-        took_us: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
-    })
+    Ok(received)
 }
 
-fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
+fn pairs(headers: &HeaderMap) -> Fields {
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
 }

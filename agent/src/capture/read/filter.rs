@@ -87,10 +87,10 @@ impl Filter {
             values.push(method.to_ascii_uppercase().into());
             "upper(e.method) = ?".to_owned()
         });
-        all.any(&self.paths, path);
+        all.any(&self.paths, |wanted, values| path(wanted, values));
         all.any(&self.statuses, status);
-        all.any(&self.processes, process);
-        all.any(&self.grpc, grpc);
+        all.any(&self.processes, |wanted, values| process(wanted, values));
+        all.any(&self.grpc, |wanted, values| grpc(wanted, values));
         all.any(self.since.as_slice(), |since, values| {
             values.push((*since).into());
             "e.started >= ?".to_owned()
@@ -112,12 +112,12 @@ impl Condition {
     }
 }
 
-fn path(path: &String, values: &mut Vec<Value>) -> String {
+fn path(path: &str, values: &mut Vec<Value>) -> String {
     if path.contains('*') {
         values.push(glob(path).into());
         "e.path GLOB ?".to_owned()
     } else {
-        values.push(path.clone().into());
+        values.push(path.to_owned().into());
         "instr(e.path, ?) > 0".to_owned()
     }
 }
@@ -132,7 +132,7 @@ fn status(status: &Status, values: &mut Vec<Value>) -> String {
     }
 }
 
-fn process(process: &String, values: &mut Vec<Value>) -> String {
+fn process(process: &str, values: &mut Vec<Value>) -> String {
     if let Ok(pid) = process.parse::<i64>() {
         values.push(pid.into());
         return "c.pid = ?".to_owned();
@@ -143,7 +143,7 @@ fn process(process: &String, values: &mut Vec<Value>) -> String {
 }
 
 /// gRPC, gRPC-Web and Connect put `/package.Service/Method` into the path.
-fn grpc(method: &String, values: &mut Vec<Value>) -> String {
+fn grpc(method: &str, values: &mut Vec<Value>) -> String {
     let method = glob(method.trim_start_matches('/'));
     let method = if method.contains('/') { method } else { format!("{method}/*") };
     values.extend([format!("/{method}").into(), format!("/*.{method}").into()]);

@@ -8,8 +8,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use regex::bytes::Regex;
-use rusqlite::params_from_iter;
 use rusqlite::types::ValueRef;
+use rusqlite::{Row, params_from_iter};
 
 use super::bodies::{has_moved, unpack};
 use super::exchange::fields;
@@ -23,6 +23,9 @@ const PIECE: usize = 512;
 
 /// Exchanges by the bodies that they have.
 type Users = BTreeMap<i64, Vec<User>>;
+
+/// The bodies of one exchange, if it has such: their rows, and what the exchange says of them.
+type Bodies = [Option<(i64, User)>; 2];
 
 /// An exchange that has a body, and what its head says of the body's coding, which is most often nothing.
 struct User {
@@ -72,17 +75,11 @@ impl Capture {
         let read = || {
             let (mut exchanges, mut users) = (BTreeSet::new(), HashMap::<i64, Vec<User>>::new());
             let mut statement = self.database.prepare(&sql)?;
-            let mut rows = statement.query(params_from_iter(&condition.values))?;
-            while let Some(row) = rows.next()? {
-                let exchange = row.get(0)?;
+            for found in statement.query_map(params_from_iter(&condition.values), candidate)? {
+                let (exchange, bodies) = found?;
                 exchanges.insert(exchange);
-                for (body, head) in [(1, 3), (2, 4)] {
-                    if let Some(body) = row.get::<_, Option<i64>>(body)? {
-                        let head = row.get::<_, Option<String>>(head)?;
-                        let mut coding = head.map(|head| fields(&head)).unwrap_or_default();
-                        coding.retain(|field| field.is("content-encoding"));
-                        users.entry(body).or_default().push(User { exchange, coding });
-                    }
+                for (body, user) in bodies.into_iter().flatten() {
+                    users.entry(body).or_default().push(user);
                 }
             }
             Ok((exchanges, users.into_iter().collect()))
@@ -96,6 +93,19 @@ impl Capture {
         let all: Vec<i64> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
         Ok(all.into_iter().filter(|exchange| exchanges.contains(exchange)).collect())
     }
+}
+
+/// An exchange's number, and its bodies.
+fn candidate(row: &Row<'_>) -> rusqlite::Result<(i64, Bodies)> {
+    let exchange = row.get(0)?;
+    let body = |body: usize, head: usize| -> rusqlite::Result<Option<(i64, User)>> {
+        let Some(body) = row.get(body)? else { return Ok(None) };
+        let head: Option<String> = row.get(head)?;
+        let mut coding = head.map(|head| fields(&head)).unwrap_or_default();
+        coding.retain(|field| field.is("content-encoding"));
+        Ok(Some((body, User { exchange, coding })))
+    };
+    Ok((exchange, [body(1, 3)?, body(2, 4)?]))
 }
 
 /// What a thread takes at once.

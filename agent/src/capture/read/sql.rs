@@ -20,7 +20,7 @@ impl Capture {
     pub fn query(&self, text: &str) -> Result<Table, Error> {
         let read = || -> rusqlite::Result<Table> {
             let mut statement = self.database.prepare(text)?;
-            let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+            let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
             let width = columns.len();
             let row = |row: &rusqlite::Row<'_>| (0..width).map(|at| row.get_ref(at).map(value)).collect();
             let rows = statement.query_map([], row)?.collect::<Result<_, _>>()?;

@@ -8,8 +8,10 @@ use crate::engine::http::exchange::Direction;
 use crate::engine::record::rows::Message;
 use crate::engine::record::samples::{exchange, message};
 
-/// Fields that HAR 1.2 requires, with the type of each.
-fn check(value: &Value, required: &[(&str, fn(&Value) -> bool)]) {
+/// A field that HAR 1.2 requires, and what it must be.
+type Required = (&'static str, fn(&Value) -> bool);
+
+fn check(value: &Value, required: &[Required]) {
     for (name, is_right) in required {
         let field = value.get(name).unwrap_or_else(|| panic!("no `{name}` in {value}"));
         assert!(is_right(field), "`{name}` in {value}");
@@ -35,8 +37,8 @@ fn a_file_has_what_the_specification_requires() {
                 ("timings", Value::is_object),
             ],
         );
-        let message = [
-            ("httpVersion", Value::is_string as fn(&Value) -> bool),
+        let message: [Required; 5] = [
+            ("httpVersion", Value::is_string),
             ("cookies", Value::is_array),
             ("headers", Value::is_array),
             ("headersSize", Value::is_i64),
