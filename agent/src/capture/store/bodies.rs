@@ -64,8 +64,8 @@ impl Bodies {
     }
 
     /// Writes what `body` has for its file.
-    pub(super) fn write(&mut self, exchange: u64, direction: &str, body: Option<&mut Body>) -> Result<(), Error> {
-        let Some(Body { place: Place::File(pending), is_over, .. }) = body else { return Ok(()) };
+    pub(super) fn write(&mut self, exchange: u64, direction: &str, body: &mut Body) -> Result<(), Error> {
+        let Body { place: Place::File(pending), is_over, .. } = body else { return Ok(()) };
         let name = format!("{exchange}-{direction}.zst");
         let path = self.folder.join(OPEN).join(&name);
         let growing =

@@ -150,8 +150,9 @@ impl Store {
     fn write_all(&mut self, book: &mut Book) -> Result<(), Error> {
         for (id, exchange) in &mut book.exchanges {
             if exchange.is_dirty {
-                self.bodies.write(*id, "request", exchange.request.body.as_mut())?;
-                self.bodies.write(*id, "response", exchange.reply.body.as_mut())?;
+                for (direction, side) in [("request", &mut exchange.request), ("response", &mut exchange.reply)] {
+                    side.body.as_mut().map_or(Ok(()), |body| self.bodies.write(*id, direction, body))?;
+                }
             }
         }
         let transaction = self.database.unchecked_transaction()?;
