@@ -19,7 +19,9 @@ impl<'a> Tshark<'a> {
     /// Reads `file`; what tshark makes goes into `scratch`.
     #[must_use]
     pub fn new(file: &str, scratch: &'a Scratch) -> Self {
-        Self { file: file.to_owned(), scratch, options: Vec::new() }
+        // Two processors may let packets pass one another; by default tshark gives up on what is inside then.
+        let options = ["-o", "tcp.reassemble_out_of_order:TRUE"].map(str::to_owned).to_vec();
+        Self { file: file.to_owned(), scratch, options }
     }
 
     /// With the keys in a file.

@@ -3,12 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a suite panics where a test fails")]
 
 use std::fs;
-use std::process::Command;
 
 use nix::sys::signal::{Signal, kill};
 use serde_json::{Value, json};
 use tests::clients::Client;
-use tests::{Lab, Recorded, process};
+use tests::{Lab, Recorded, process, tools};
 
 #[test]
 fn an_exchange_is_recorded_with_its_heads_bodies_and_times() {
@@ -157,7 +156,7 @@ fn what_is_recorded_is_the_users_and_hidden_from_the_command() {
         assert!(output.stderr.contains("Read-only") || output.stderr.contains("Permission"), "{output:#?}");
         let capture = Recorded::at(&given);
         assert_eq!(capture.value("SELECT count(*) FROM exchanges"), 1);
-        let stat = process::run(Command::new("stat").args(["-c", "%a %U %G", &given, &format!("{given}/capture.db")]));
+        let stat = process::run(tools::command("stat").args(["-c", "%a %U %G", &given, &format!("{given}/capture.db")]));
         assert_eq!(stat.ok(), "2770 nobody root\n640 nobody root\n");
         // It is taken: nothing of it is written over.
         let again = agent.run(&["true"]);
@@ -222,9 +221,31 @@ fn a_user_reads_what_was_recorded_and_removes_it() {
     let ours = fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path());
     let path = ours.filter(|path| path.to_str().unwrap().contains(&format!("/{}-", agent.name()))).max().unwrap();
     let path = path.to_str().unwrap();
-    let stranger = Command::new("setpriv").args(["--reuid=4000000", "--clear-groups", "ls", path]).output().unwrap();
+    let stranger = tools::command("setpriv").args(["--reuid=4000000", "--clear-groups", "ls", path]).output().unwrap();
     assert!(!stranger.status.success(), "anybody may read it");
     let read = format!("sqlite3 {path}/capture.db 'SELECT path FROM exchanges' && rm -r {path}");
     let games = ["--reuid=games", "--regid=60", "--clear-groups", "sh", "-c", &read];
-    assert_eq!(process::run(Command::new("setpriv").args(games)).ok(), "/hello\n");
+    assert_eq!(process::run(tools::command("setpriv").args(games)).ok(), "/hello\n");
+}
+
+#[test]
+fn memory_does_not_grow_with_what_is_recorded() {
+    let lab = Lab::new();
+    let mut session = lab.agent().up();
+    let (worker, capture) = (session.worker(), session.capture());
+    let resident = || {
+        let status = tests::procfs::status_of(worker, "VmRSS");
+        status.split(' ').next().unwrap().parse::<i64>().unwrap()
+    };
+    let mut sizes = Vec::new();
+    for round in 1..=4 {
+        let args = ["h2load", "-n", "5000", "-c", "5", "-m", "10", "https://origin.test/hello"];
+        assert!(session.exec(&args).ok().contains("5000 succeeded"));
+        capture.wait("SELECT count(*) FROM exchanges WHERE finished IS NOT NULL", &json!(round * 5000));
+        sizes.push(resident());
+    }
+    // The first round fills caches.
+    assert!(sizes[3] - sizes[1] < 4 * 1024, "KiB: {sizes:?}");
+    assert_eq!(capture.value("SELECT count(*) FROM bodies"), 1, "one content, once");
+    session.down();
 }

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -36,6 +37,7 @@ fn nothing_is_left_after_a_signal() {
 
 #[test]
 fn a_killed_supervisor_leaves_no_way_out_and_gc_leaves_nothing() {
+    let _alone = alone();
     let lab = Lab::new();
     let mut session = lab.agent().up();
     let (name, inet) = (session.name().to_owned(), lab.inet.name());
@@ -63,6 +65,13 @@ fn has_eth0(name: &str) -> bool {
     process::run(tests::netns::command_in(name, "ip").args(["link", "show", "eth0"])).status == 0
 }
 
+/// `agent gc` collects whatever is dead, of other tests as well: those that look at what is dead, and those that collect,
+/// take turns.
+fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// What `agent ls` says of a session.
 fn listed(lab: &Lab, name: &str) -> Option<Value> {
     let sessions: Value = serde_json::from_str(agent(lab, &["ls", "--json"]).ok()).unwrap();
@@ -71,6 +80,7 @@ fn listed(lab: &Lab, name: &str) -> Option<Value> {
 
 #[test]
 fn the_next_start_removes_what_a_killed_one_left() {
+    let _alone = alone();
     let lab = Lab::new();
     let mut session = lab.agent().up();
     let again = lab.agent().named(session.name());
@@ -82,6 +92,7 @@ fn the_next_start_removes_what_a_killed_one_left() {
 
 #[test]
 fn down_removes_what_a_killed_one_left() {
+    let _alone = alone();
     let lab = Lab::bare();
     let mut session = lab.agent().up();
     let name = session.name().to_owned();
@@ -93,6 +104,7 @@ fn down_removes_what_a_killed_one_left() {
 
 #[test]
 fn gc_touches_nothing_of_a_live_session() {
+    let _alone = alone();
     let lab = Lab::new();
     let session = lab.agent().up();
     let before = traces(&session);
@@ -148,10 +160,11 @@ fn a_command_is_asked_to_end_when_its_supervisor_is_killed() {
     let script = format!("trap 'touch {ended}; exit' TERM; echo here; while :; do sleep 0.05; done");
     let mut running = agent.spawn(&["sh", "-c", &script]);
     running.process().wait_line("here");
-    let leftovers = Leftovers::of_running(agent.name());
+    let name = agent.name().to_owned();
+    let leftovers = Leftovers::of_running(&name);
     running.process().signal(Signal::SIGKILL);
     eventually("the command has ended", || fs::exists(&ended).unwrap().then_some(()));
     running.finish().assert_status(137);
-    self::agent(&lab, &["gc"]).ok();
+    self::agent(&lab, &["down", &name]).ok();
     leftovers.assert_clean();
 }

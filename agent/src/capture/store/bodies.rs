@@ -83,7 +83,8 @@ impl Bodies {
             growing.written += frame.len() as u64;
             self.used += frame.len() as u64;
             growing.hash.update(pending);
-            pending.clear();
+            // With its memory: many may be open.
+            *pending = Vec::new();
         }
         if *is_over && growing.digest.is_none() {
             growing.digest = Some(growing.hash.clone().finish());
