@@ -258,3 +258,32 @@ fn captures_are_deleted_but_not_that_of_a_running_session() {
     assert!(deleted.ok().contains(ended.to_str().unwrap()), "{}", deleted.stdout);
     assert!(!ended.exists() && running.join("capture.db").exists());
 }
+
+#[test]
+fn calls_of_grpc_are_found_shown_and_made_into_packets() {
+    let lab = Lab::with_grpc();
+    let session = lab.agent().up();
+    Client::python("grpc_client.py").arg("grpcio.test").check(&session, &["both_stream"]);
+    let capture = session.capture();
+    capture.wait("SELECT count(*) > 0 AND count(*) = count(finished) FROM exchanges", &json!(1));
+    let directory = capture.path().to_str().unwrap();
+    let path = capture.value("SELECT path FROM exchanges ORDER BY id LIMIT 1");
+    let (service, method) = path.as_str().unwrap()[1..].split_once('/').unwrap();
+    let list = |grpc: &str| parsed(session.agent(&["flows", "--json", "--session", directory, "--grpc", grpc]).ok());
+    for grpc in [service, &format!("{service}/{method}"), &format!("*/{method}")] {
+        assert!(!list(grpc).as_array().unwrap().is_empty(), "{grpc}");
+    }
+    assert_eq!(list("another.Service"), json!([]));
+    let page = session.agent(&["flows", "show", "1", "--session", directory]);
+    assert!(page.ok().contains("message, ") && page.stdout.contains("grpc-status: 0"), "{}", page.stdout);
+    let file = lab.scratch.file("grpc.pcapng");
+    session.agent(&["export", "--session", directory, "--pcapng", &file]).ok();
+    let bodies = lab.scratch.file("bodies");
+    session.agent(&["export", "--session", directory, "--bodies", &bodies]).ok();
+    // Both in one frame each, which tshark takes for gRPC.
+    let seen = Tshark::new(&file, &lab.scratch).fields("grpc", &["http2.data.data"]);
+    let seen: Vec<Vec<u8>> =
+        seen.iter().map(|packet| tests::tshark::bytes(packet[0].split('|').next().unwrap())).collect();
+    let expect = ["request", "response"].map(|half| std::fs::read(format!("{bodies}/1-{half}.bin")).unwrap());
+    assert!(seen == expect && seen[0].len() > 100, "{seen:?}");
+}

@@ -133,7 +133,7 @@ fn write_packets(capture: &Capture, outlines: &[Outline], out: &mut dyn Write) -
     }
     let mut buffer = Vec::new();
     pcapng::section(&mut buffer, concat!("agent ", env!("CARGO_PKG_VERSION")));
-    pcapng::interface(&mut buffer, "eth0", "made from stored exchanges", 0);
+    pcapng::interface(&mut buffer, "gw0", "made from stored exchanges", 0);
     for ids in connections.values() {
         let exchanges = ids.iter().map(|id| capture.exchange(*id)).collect::<Result<Vec<_>, _>>()?;
         if let Some(connection) = exchanges.first().and_then(|first| first.connection.as_ref()) {
