@@ -156,7 +156,8 @@ fn what_is_recorded_is_the_users_and_hidden_from_the_command() {
         assert!(output.stderr.contains("Read-only") || output.stderr.contains("Permission"), "{output:#?}");
         let capture = Recorded::at(&given);
         assert_eq!(capture.value("SELECT count(*) FROM exchanges"), 1);
-        let stat = process::run(tools::command("stat").args(["-c", "%a %U %G", &given, &format!("{given}/capture.db")]));
+        let stat =
+            process::run(tools::command("stat").args(["-c", "%a %U %G", &given, &format!("{given}/capture.db")]));
         assert_eq!(stat.ok(), "2770 nobody root\n640 nobody root\n");
         // It is taken: nothing of it is written over.
         let again = agent.run(&["true"]);

@@ -29,7 +29,8 @@ pub(super) enum Row {
 pub(super) struct Book {
     pub(super) keeping: Keeping,
     pub(super) connections: BTreeMap<u64, Connection>,
-    pub(super) exchanges: BTreeMap<u64, Exchange>,
+    /// Boxed: they come and go by the thousand, and moving them about is most of the work then.
+    pub(super) exchanges: BTreeMap<u64, Box<Exchange>>,
     pub(super) rows: Vec<Row>,
     unrecorded_bytes: u64,
     pub(super) unrecorded_exchanges: u64,
@@ -55,7 +56,6 @@ impl Book {
             Event::ConnectionAccepted { connection: id, child, orig_dst, process } => {
                 self.connections.insert(connection(*id), Connection::new(at, *child, *orig_dst, process.clone()));
             }
-            Event::ExchangeStarted { .. } => {}
             Event::ExchangeRefused { exchange, .. } => {
                 if let Some(exchange) = self.exchanges.get_mut(&exchange.0) {
                     (exchange.is_refused, exchange.is_dirty) = (true, true);
@@ -100,7 +100,7 @@ impl Book {
                 masks.fields(&mut head.pseudo);
                 head.path = masks.url(&head.path);
             }
-            self.exchanges.insert(id.0, Exchange::new(connection.0, at, *head));
+            self.exchanges.insert(id.0, Box::new(Exchange::new(connection.0, at, *head)));
             return;
         }
         let Some(exchange) = self.exchanges.get_mut(&id.0) else { return };

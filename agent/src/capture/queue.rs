@@ -26,7 +26,8 @@ pub(super) struct Item {
 }
 
 pub(super) enum Fact {
-    Event(Event),
+    /// Boxed: most items are parts of exchanges, and small.
+    Event(Box<Event>),
     Passed(ExchangeId, Passed),
     /// A secret of a TLS connection: whose, and its line in a key log.
     Secret(&'static str, String),
@@ -153,8 +154,10 @@ impl Item {
     /// Bytes of what it holds, about.
     fn size(&self) -> usize {
         match &self.fact {
-            Fact::Event(Event::TlsIntercepted { certificates, .. }) => certificates.iter().map(bytes::Bytes::len).sum(),
-            Fact::Event(_) => OVERHEAD,
+            Fact::Event(event) => match &**event {
+                Event::TlsIntercepted { certificates, .. } => certificates.iter().map(bytes::Bytes::len).sum(),
+                _ => OVERHEAD,
+            },
             Fact::Passed(_, Passed::Data(_, data)) => data.len(),
             Fact::Passed(_, Passed::Request(_, head)) => head.path.len() + size(&head.fields) + size(&head.pseudo),
             Fact::Passed(_, Passed::Response(_, fields) | Passed::Trailers(_, fields)) => size(fields),

@@ -42,7 +42,10 @@ impl Recorder {
 
     /// Takes a fact.
     pub fn note(&self, event: Event) {
-        self.queue.put(Fact::Event(event));
+        // The tape has told of it.
+        if !matches!(event, Event::ExchangeStarted { .. }) {
+            self.queue.put(Fact::Event(Box::new(event)));
+        }
     }
 
     /// Takes a secret of a TLS connection on `side`, `child` or `upstream`: its line in a key log.

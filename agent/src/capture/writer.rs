@@ -37,7 +37,7 @@ impl Writer {
             let batch = self.queue.take(TURN);
             for item in batch.items {
                 match item.fact {
-                    Fact::Event(event) => self.book.event(item.at, event),
+                    Fact::Event(event) => self.book.event(item.at, *event),
                     Fact::Secret(side, line) => self.book.secret(item.at, side, line),
                     Fact::Passed(exchange, part) => self.book.passed(item.at, exchange, part),
                 }

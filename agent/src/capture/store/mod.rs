@@ -81,7 +81,7 @@ impl Store {
         // them would be in the way.
         database.execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; \
-             PRAGMA foreign_keys = OFF;",
+             PRAGMA foreign_keys = OFF; PRAGMA wal_autocheckpoint = 4000;",
         )?;
         let found: i64 = database.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         match found {

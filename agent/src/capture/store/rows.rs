@@ -1,5 +1,7 @@
 //! Rows of the database, from what is known.
 
+use std::borrow::Cow;
+
 use rusqlite::{Transaction, params};
 use serde_json::{Value, json};
 
@@ -76,10 +78,9 @@ pub(super) fn exchange(
 ) -> Result<(), Error> {
     let head = &row.head;
     let informational = (!row.informational.is_empty()).then(|| {
-        let heads = row.informational.iter().map(|(status, fields)| json!([status, pairs(fields)]));
-        Value::from_iter(heads).to_string()
+        let heads = row.informational.iter().map(|(status, fields)| format!("[{status},{}]", text(fields)));
+        format!("[{}]", heads.collect::<Vec<_>>().join(","))
     });
-    let request_head: Vec<&Field> = head.pseudo.iter().chain(&head.fields).collect();
     transaction.prepare_cached(EXCHANGE)?.execute(params![
         id,
         row.connection,
@@ -94,7 +95,7 @@ pub(super) fn exchange(
         head.authority,
         head.host(),
         head.path,
-        Value::from_iter(request_head.into_iter().map(pair)).to_string(),
+        pairs(head.pseudo.iter().chain(&head.fields)),
         bodies[0],
         row.request.size,
         row.request.trailers.as_deref().map(text),
@@ -217,17 +218,55 @@ fn other(transaction: &Transaction<'_>, at: i64, event: &Event, masks: Option<&M
 
 /// Fields as the database has them: names and values in their order. What is no UTF-8 is taken for Latin-1.
 fn text(fields: &[Field]) -> String {
-    pairs(fields).to_string()
+    pairs(fields.iter())
 }
 
-fn pairs(fields: &[Field]) -> Value {
-    Value::from_iter(fields.iter().map(pair))
+fn pairs<'a>(fields: impl Iterator<Item = &'a Field>) -> String {
+    let mut json = String::with_capacity(512);
+    json.push('[');
+    for field in fields {
+        json.push_str(if json.len() == 1 { "[" } else { ",[" });
+        string(&field.name, &mut json);
+        json.push(',');
+        string(&field.value, &mut json);
+        json.push(']');
+    }
+    json.push(']');
+    json
 }
 
-fn pair(field: &Field) -> Value {
-    json!([latin(&field.name), latin(&field.value)])
+/// Writes a JSON string. There are a dozen in each head: most are plain, and copied.
+fn string(bytes: &[u8], json: &mut String) {
+    let text = std::str::from_utf8(bytes)
+        .map_or_else(|_| bytes.iter().copied().map(char::from).collect::<String>().into(), Cow::Borrowed);
+    if text.bytes().any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
+        json.push_str(&Value::from(text).to_string());
+    } else {
+        json.push('"');
+        json.push_str(&text);
+        json.push('"');
+    }
 }
 
-fn latin(bytes: &[u8]) -> String {
-    std::str::from_utf8(bytes).map_or_else(|_| bytes.iter().copied().map(char::from).collect(), ToOwned::to_owned)
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::text;
+    use crate::engine::http::Field;
+
+    #[test]
+    fn fields_are_json_whatever_is_in_them() {
+        let fields = [
+            Field::new("A", "plain"),
+            Field::new("b", "quo\"te \\ and\ttab"),
+            Field::new("c", "ümlaut"),
+            Field::new("d", &b"latin \xfc"[..]),
+            Field::new("", ""),
+        ];
+        let value: Value = serde_json::from_str(&text(&fields)).unwrap();
+        let expect = [["A", "plain"], ["b", "quo\"te \\ and\ttab"], ["c", "ümlaut"], ["d", "latin ü"], ["", ""]];
+        assert_eq!(value, json!(expect));
+        assert_eq!(text(&[]), "[]");
+    }
 }

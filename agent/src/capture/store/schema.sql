@@ -68,7 +68,6 @@ CREATE TABLE exchanges (
   rule           TEXT,
   error          TEXT
 ) STRICT;
-CREATE INDEX exchanges_by_time ON exchanges(started);
 
 -- Content of bodies, each once.
 CREATE TABLE bodies (

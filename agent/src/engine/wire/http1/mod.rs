@@ -103,14 +103,15 @@ fn strict_line(line: &[u8]) -> Result<(), Invalid> {
 /// # Errors
 /// If it is none.
 pub fn request(head: &[u8]) -> Result<Request, Error> {
+    let head = Bytes::copy_from_slice(head);
     let mut storage = [const { MaybeUninit::uninit() }; MAX_FIELDS];
     let mut parsed = httparse::Request::new(&mut []);
-    complete(parsed.parse_with_uninit_headers(head, &mut storage))?;
+    complete(parsed.parse_with_uninit_headers(&head, &mut storage))?;
     let (Some(method), Some(target), Some(minor)) = (parsed.method, parsed.path, parsed.version) else {
         return Err(Invalid("a request line that is none").into());
     };
     let method = Method::from_bytes(method.as_bytes()).map_err(|_invalid| Invalid("a method that is none"))?;
-    Ok(Request { method, target: target.to_owned(), minor, fields: fields(parsed.headers) })
+    Ok(Request { method, target: target.to_owned(), minor, fields: fields(parsed.headers, &head) })
 }
 
 /// Reads the head of a response, as [`Scanner::end_of_head`] delimits it.
@@ -118,14 +119,15 @@ pub fn request(head: &[u8]) -> Result<Request, Error> {
 /// # Errors
 /// If it is none.
 pub fn response(head: &[u8]) -> Result<Response, Error> {
+    let head = Bytes::copy_from_slice(head);
     let mut storage = [const { MaybeUninit::uninit() }; MAX_FIELDS];
     let mut parsed = httparse::Response::new(&mut []);
     let config = httparse::ParserConfig::default();
-    complete(config.parse_response_with_uninit_headers(&mut parsed, head, &mut storage))?;
+    complete(config.parse_response_with_uninit_headers(&mut parsed, &head, &mut storage))?;
     let (Some(status), Some(minor)) = (parsed.code, parsed.version) else {
         return Err(Invalid("a status line that is none").into());
     };
-    Ok(Response { status, minor, fields: fields(parsed.headers) })
+    Ok(Response { status, minor, fields: fields(parsed.headers, &head) })
 }
 
 /// Reads the fields of a trailer section, its last empty line included.
@@ -134,8 +136,9 @@ pub fn response(head: &[u8]) -> Result<Response, Error> {
 /// If they are none.
 pub fn trailers(section: &[u8]) -> Result<Vec<Field>, Error> {
     let mut storage = [httparse::EMPTY_HEADER; MAX_FIELDS];
-    match httparse::parse_headers(section, &mut storage) {
-        Ok(httparse::Status::Complete((_, parsed))) => Ok(fields(parsed)),
+    let section = Bytes::copy_from_slice(section);
+    match httparse::parse_headers(&section, &mut storage) {
+        Ok(httparse::Status::Complete((_, parsed))) => Ok(fields(parsed, &section)),
         Ok(httparse::Status::Partial) => Err(Invalid("trailers that end too early").into()),
         Err(error) => Err(broken(error)),
     }
@@ -162,9 +165,10 @@ fn broken(error: httparse::Error) -> Error {
     }
 }
 
-fn fields(parsed: &[httparse::Header<'_>]) -> Vec<Field> {
+/// The fields as parts of the `head` that they were read from: one piece of memory for all of them.
+fn fields(parsed: &[httparse::Header<'_>], head: &Bytes) -> Vec<Field> {
     let field = |header: &httparse::Header<'_>| {
-        Field::new(Bytes::copy_from_slice(header.name.as_bytes()), Bytes::copy_from_slice(header.value))
+        Field::new(head.slice_ref(header.name.as_bytes()), head.slice_ref(header.value))
     };
     parsed.iter().map(field).collect()
 }
