@@ -6,6 +6,7 @@ use std::fs;
 
 use nix::sys::signal::{Signal, kill};
 use serde_json::{Value, json};
+use tests::agent::agent_on;
 use tests::clients::Client;
 use tests::{Lab, Recorded, process, tools};
 
@@ -78,6 +79,8 @@ fn names_refusals_and_connections_are_recorded() {
     assert_eq!(capture.value("SELECT reason FROM blocked WHERE destination = '198.51.100.9:25'"), "port");
     assert_eq!(capture.value("SELECT count(*) FROM connections WHERE closed >= accepted AND connect_us > 0"), 1);
     assert_eq!(capture.value("SELECT value FROM session WHERE name = 'mode'"), "enforce");
+    let flow = "SELECT count(*) FROM flows WHERE state = 'closed' AND destination LIKE '%:443' AND bytes_in > 1000 AND packets_out > 3";
+    assert_eq!(capture.value(flow), 1);
 }
 
 /// What an end wrote down that it sent or got, in hexadecimal.
@@ -92,6 +95,55 @@ fn recorded(capture: &Recorded, kind: &str, direction: &str) -> Vec<String> {
          WHERE e.stream = '{kind}' AND m.direction = '{direction}' AND m.kind <> 'close' ORDER BY m.id"
     ));
     rows.iter().map(|row| row["payload"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The bytes of a text in base64.
+fn base64(text: &str) -> Vec<u8> {
+    let digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let bits: Vec<usize> = text.trim_end_matches('=').chars().map(|digit| digits.find(digit).unwrap()).collect();
+    let whole = bits.len() * 6 / 8;
+    let group = |four: &[usize]| (0..4).fold(0, |number, at| number << 6 | four.get(at).copied().unwrap_or(0));
+    let bytes = bits.chunks(4).flat_map(|four| [group(four) >> 16, group(four) >> 8, group(four)]);
+    bytes.map(|byte| (byte & 0xff) as u8).take(whole).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
+}
+
+/// What is exported has the messages that both ends saw: in HAR where it has a place for them, and in JSON.
+fn assert_exported(lab: &Lab, capture: &Recorded, kind: &str, sent: &[String], got: &[String]) {
+    let directory = capture.path().to_str().unwrap();
+    let export = |form| process::run(&mut agent_on(&lab.host, &["export", "--session", directory, form, "-"]));
+    let rows = export("--jsonl");
+    let row: Value = serde_json::from_str(rows.ok().lines().next().unwrap()).unwrap();
+    let payload = |message: &Value| match message["base64"].as_str() {
+        Some(text) => hex(&base64(text)),
+        None => hex(message["text"].as_str().unwrap().as_bytes()),
+    };
+    for (direction, expect) in [("request", sent), ("response", got)] {
+        let all = row["messages"].as_array().unwrap().iter();
+        let messages = all.filter(|message| message["direction"] == direction && message["kind"] != "close");
+        assert!(messages.map(payload).collect::<Vec<_>>() == expect, "{kind}: {direction} in JSON");
+    }
+    let har: Value = serde_json::from_str(export("--har").ok()).unwrap();
+    let entry = &har["log"]["entries"][0];
+    if kind == "websocket" {
+        let data = |kind: &str| -> Vec<String> {
+            let all = entry["_webSocketMessages"].as_array().unwrap().iter().filter(|one| one["type"] == kind);
+            let said =
+                all.filter(|one| one["opcode"] != 8).map(|one| (one["opcode"] == 1, one["data"].as_str().unwrap()));
+            said.map(|(is_text, data)| if is_text { hex(data.as_bytes()) } else { hex(&base64(data)) }).collect()
+        };
+        assert!(data("send") == sent && data("receive") == got, "WebSocket in HAR");
+    }
+    if kind == "sse" {
+        let events = entry["_eventSourceMessages"].as_array().unwrap().iter();
+        let data: Vec<String> = events.map(|event| hex(event["data"].as_str().unwrap().as_bytes())).collect();
+        // `data: `, and what follows it to the block's end.
+        let expect = got.iter().map(|block| block.split_once("646174613A20").unwrap().1.to_owned());
+        assert_eq!(data, expect.collect::<Vec<_>>(), "events in HAR");
+    }
 }
 
 #[test]
@@ -116,6 +168,7 @@ fn every_message_of_a_stream_is_recorded_as_both_ends_saw_it() {
             assert!(recorded(&capture, kind, "response") == got, "{carrier} {arguments:?}: responses");
             assert!(recorded(&capture, kind, "request") == sent, "{carrier} {arguments:?}: requests");
             assert_eq!(noted(&server, "server got"), sent);
+            assert_exported(&lab, &capture, kind, &sent, &got);
         }
     }
 }

@@ -139,6 +139,8 @@ fn a_har_file_says_what_passed() {
     let argv = client.argv(&[]);
     assert_eq!(tests::process::run(tests::tools::command(argv[0]).args(&argv[1..])).ok(), "valid\n");
     let text = std::fs::read_to_string(&file).unwrap();
+    let read = har::from_str(&text).unwrap();
+    assert!(matches!(read.log, har::Spec::V1_2(_)), "{read:?}");
     let log = &parsed(&text)["log"];
     let entries = log["entries"].as_array().unwrap();
     assert_eq!((log["version"].as_str(), entries.len() as u64), (Some("1.2"), EXCHANGES));

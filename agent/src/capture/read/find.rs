@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_directorys_name_says_which_session_it_is_of() {
+    fn the_name_of_a_directory_says_which_session_it_is_of() {
         for (name, expect) in [
             ("work-20260102T030405Z", Some(("work", 1))),
             ("a-b-20260102T030405Z-2", Some(("a-b", 2))),

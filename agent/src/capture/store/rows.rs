@@ -29,6 +29,9 @@ const DNS: &str = "INSERT INTO dns (at, child, transport, name, type, rcode, add
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const BLOCKED: &str = "INSERT INTO blocked (at, reason, protocol, destination, packets, folded, pid, process) \
      VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+const FLOW: &str = "INSERT INTO flows (opened, child, destination, state) VALUES (?, ?, ?, 'open')";
+const FLOW_END: &str = "UPDATE flows SET closed = ?, state = ?, bytes_out = ?, bytes_in = ?, packets_out = ?, \
+     packets_in = ? WHERE child = ? AND destination = ? AND closed IS NULL";
 const SECRET: &str = "INSERT INTO secrets (at, side, line) VALUES (?, ?, ?)";
 const EVENT: &str = "INSERT INTO events (at, event, connection, exchange, json) VALUES (?, ?, ?, ?, ?)";
 
@@ -180,6 +183,14 @@ fn fact(transaction: &Transaction<'_>, at: i64, event: &Event, masks: Option<&Ma
                 process.as_ref().map(|process| process.tgid),
                 process.as_ref().map(|process| &process.comm),
             ])?;
+        }
+        Event::FlowOpened { child, orig_dst } => {
+            transaction.prepare_cached(FLOW)?.execute(params![at, child.to_string(), orig_dst.to_string()])?;
+        }
+        Event::FlowClosed { child, orig_dst, state, bytes_out, bytes_in, packets_out, packets_in } => {
+            let (child, destination) = (child.to_string(), orig_dst.to_string());
+            let end = params![at, state, bytes_out, bytes_in, packets_out, packets_in, child, destination];
+            transaction.prepare_cached(FLOW_END)?.execute(end)?;
         }
         Event::UpstreamRefused { dst, reason, .. } => {
             let (none, name) = (None::<u64>, None::<&str>);

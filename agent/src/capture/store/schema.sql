@@ -33,6 +33,21 @@ CREATE TABLE connections (
   error       TEXT
 ) STRICT;
 
+-- One row for each connection that the kernel saw, those that the proxy never did included; bytes with the link layer's.
+CREATE TABLE flows (
+  id          INTEGER PRIMARY KEY,
+  opened      INTEGER,
+  closed      INTEGER,
+  child       TEXT NOT NULL,
+  destination TEXT NOT NULL,
+  state       TEXT NOT NULL,    -- open, closed or reset
+  bytes_out   INTEGER,          -- from the child, once it is over
+  bytes_in    INTEGER,
+  packets_out INTEGER,
+  packets_in  INTEGER
+) STRICT;
+CREATE INDEX flows_open ON flows(child) WHERE closed IS NULL;
+
 CREATE TABLE certificates (
   sha256 TEXT PRIMARY KEY,
   der    BLOB NOT NULL
