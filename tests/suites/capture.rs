@@ -303,3 +303,63 @@ fn memory_does_not_grow_with_what_is_recorded() {
     assert_eq!(capture.value("SELECT count(*) FROM bodies"), 1, "one content, once");
     session.down();
 }
+
+#[test]
+fn the_queries_of_the_document_work_as_written() {
+    let lab = Lab::new();
+    let agent = lab.agent();
+    agent.run(&["curl", "-sS", "https://origin.test/hello"]).ok();
+    let capture = agent.capture();
+    let document = include_str!("../../docs/capture.md");
+    let queries: Vec<&str> = document.lines().filter_map(|line| line.strip_prefix("$ sqlite3 capture.db ")).collect();
+    assert!(queries.len() >= 4, "{queries:?}");
+    let mut answers = Vec::new();
+    for query in queries {
+        let mut shell = tools::command("sh");
+        shell.current_dir(capture.path()).args(["-c", &format!("sqlite3 -readonly capture.db {query}")]);
+        answers.push(process::run(&mut shell).ok().to_owned());
+    }
+    assert!(answers[0].starts_with("GET|origin.test|/hello|200|"), "{answers:?}");
+    assert_eq!(answers[1], "origin.test|1|23\n");
+    assert!(answers[2].starts_with("curl/"), "{answers:?}");
+}
+
+#[test]
+fn credentials_are_nowhere_in_a_redacted_capture() {
+    let lab = Lab::new();
+    let agent = lab.agent().args(&["--redact"]);
+    let secrets = ["s3cr3t-b34rer", "AKIAIOSFODNN7EXAMPLE", "hunter2hunter2"];
+    let [token, key, password] = secrets;
+    let body = format!("{{\"password\": \"{password}\", \"note\": \"{key}\", \"kept\": \"plain\"}}");
+    let url = format!("https://origin.test/upload/secret?access_token={password}");
+    let bearer = format!("Authorization: Bearer {token}");
+    agent.run(&["curl", "-sS", "-X", "PUT", "-H", &bearer, "--json", &body, &url]).ok();
+    let capture = agent.capture();
+    let row = &capture.rows("SELECT request_body, path, request_head FROM exchanges")[0];
+    let kept = String::from_utf8(capture.body(&row["request_body"])).unwrap();
+    assert!(kept.contains("plain") && kept.len() == body.len(), "{kept}");
+    assert_eq!(row["path"], format!("/upload/secret?access_token={}", "*".repeat(password.len())));
+    for file in ["capture.db", "capture.db-wal"] {
+        let bytes = fs::read(capture.path().join(file)).unwrap_or_default();
+        for secret in secrets {
+            assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret} is in {file}");
+        }
+    }
+    assert_eq!(capture.value("SELECT count(*) FROM secrets"), 0);
+}
+
+#[test]
+fn old_captures_go_when_a_session_begins() {
+    let lab = Lab::bare();
+    let settings = lab.scratch.write("agent.toml", "[capture]\nkeep_sessions = 2\n");
+    let folder = lab.scratch.file("state/agent/captures");
+    for _ in 0..4 {
+        lab.agent().args(&["--config", &settings]).run(&["true"]).ok();
+    }
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
+    let running = lab.agent().up();
+    let settings = lab.scratch.write("agent.toml", "[capture]\nkeep_sessions = 1\n");
+    lab.agent().args(&["--config", &settings]).run(&["true"]).ok();
+    assert!(running.capture().path().join("capture.db").exists(), "that of a running session stays");
+    running.down();
+}

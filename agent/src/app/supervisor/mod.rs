@@ -80,7 +80,7 @@ fn record(config: &config::Run) -> anyhow::Result<Option<Directory>> {
     if let Place::Among(folder) | Place::System(folder) = &capture.place {
         let before = time::OffsetDateTime::now_utc() - capture.age;
         let before = i64::try_from(before.unix_timestamp_nanos() / 1000).unwrap_or(0);
-        let rotated = guise::as_user(&capture.owner.user, || flows::rotate(folder, capture.keep, before))?;
+        let rotated = guise::as_user(&capture.owner.user, || flows::rotate(folder, capture.keep - 1, before))?;
         if let Err(error) = rotated {
             crate::ui::warn(&format!("captures that are too many or too old stay: {error:#}"));
         }

@@ -148,7 +148,9 @@ fn settings(config: &config::Run, extras: Vec<Extra>) -> Settings {
 
 /// What is recorded of a session, in the root directory of its worker.
 fn recorded(config: &config::Run, capture: &config::capture::Capture) -> capture::Config {
-    let command: Vec<_> = config.command.iter().map(|word| word.to_string_lossy()).collect();
+    // Arguments may be credentials, in any shape.
+    let told = if capture.redact { 1 } else { config.command.len() };
+    let command: Vec<_> = config.command.iter().take(told).map(|word| word.to_string_lossy()).collect();
     let about = [
         ("session", config.name.to_string()),
         ("mode", config.policy.mode.name().to_owned()),
