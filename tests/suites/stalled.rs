@@ -9,8 +9,8 @@ use tests::play::{CARRIERS, Stage};
 use tests::procfs::peak_kib;
 use tests::{PYTHON, tools};
 
-/// How much the worker may grow while 64 GiB are on offer.
-const GROWTH_KIB: u64 = 32 << 10;
+/// How much the worker may grow while 64 GiB are on offer; some of it is what waits to be recorded.
+const GROWTH_KIB: u64 = 40 << 10;
 const LIMIT: Duration = Duration::from_secs(60);
 
 fn stall(protocol: &str, connections: &str) {

@@ -120,7 +120,11 @@ fn with_home<'a>(lab: &'a Lab, home: &str) -> Agent<'a> {
     assert!(passwd.contains(home), "no www-data in {passwd}");
     let passwd = lab.scratch.write("passwd", passwd);
     let script = format!("mount --bind {passwd} /etc/passwd && exec \"$@\"");
-    lab.agent().args(&["--user", "www-data"]).under(&["unshare", "--mount", "sh", "-c", &script, "sh"])
+    // What is recorded would be in that home.
+    lab.agent()
+        .args(&["--no-capture"])
+        .args(&["--user", "www-data"])
+        .under(&["unshare", "--mount", "sh", "-c", &script, "sh"])
 }
 
 /// Every file below a directory and what is in it.

@@ -11,11 +11,11 @@ use crate::engine::event::{Event, ExchangeId};
 use crate::engine::http::tape::Passed;
 
 /// Bytes that may wait to be written; each thread that is just letting something pass may add one part more.
-const FULL: usize = 4 << 20;
+const FULL: usize = 2 << 20;
 /// There is room again when no more than this waits.
-const ROOM: usize = 2 << 20;
+const ROOM: usize = 1 << 20;
 /// So much is written at once, without waiting for the next turn.
-const PROMPT: usize = 1 << 20;
+const PROMPT: usize = 1 << 19;
 /// What an item counts besides its content.
 const OVERHEAD: usize = 256;
 
