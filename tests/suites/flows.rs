@@ -289,3 +289,34 @@ fn calls_of_grpc_are_found_shown_and_made_into_packets() {
     let expect = ["request", "response"].map(|half| std::fs::read(format!("{bodies}/1-{half}.bin")).unwrap());
     assert!(seen == expect && seen[0].len() > 100, "{seen:?}");
 }
+
+/// What a call of the client in `tests/interop` takes, as far as it is used.
+const PROTO: &str = "syntax = \"proto3\"; package grpc.testing;
+    message EchoStatus { int32 code = 1; string message = 2; }
+    message SimpleRequest { int32 response_size = 2; EchoStatus response_status = 7; }
+    message SimpleResponse {}
+    service TestService { rpc UnaryCall(SimpleRequest) returns (SimpleResponse); }";
+
+#[test]
+fn messages_have_the_names_that_a_schema_gives_them() {
+    let mut lab = Lab::bare();
+    lab.serve_dns();
+    let (cert, key) = lab.authority.issue(&lab.scratch, "stream.test", "DNS:stream.test");
+    lab.serve(&[&tests::tools::beside("interop-server"), &cert, &key]);
+    let session = lab.agent().up();
+    session.exec(&[&tests::tools::beside("interop-client"), "status_code_and_message"]).ok();
+    let capture = session.capture();
+    let called = "SELECT min(id) FROM exchanges WHERE path LIKE '%/UnaryCall' AND finished IS NOT NULL";
+    let id = eventually("the call is recorded", || capture.value(called).as_u64()).to_string();
+    let directory = capture.path().to_str().unwrap();
+    std::fs::create_dir(lab.scratch.file("protos")).unwrap();
+    lab.scratch.write("protos/test.proto", PROTO);
+    let show = |more: &[&str]| {
+        let shown = session.agent(&[&["flows", "show", &id, "--session", directory], more].concat());
+        shown.ok().to_owned()
+    };
+    let (plain, named) = (show(&[]), show(&["--proto", &lab.scratch.file("protos")]));
+    assert!(plain.contains("test status message") && !plain.contains("esponseStatus"), "{plain}");
+    let is_named = named.contains("responseStatus") || named.contains("response_status");
+    assert!(is_named && named.contains("test status message"), "{named}");
+}
