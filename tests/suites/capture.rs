@@ -233,7 +233,7 @@ fn on_a_small_disk(on_full: &str) -> (tests::Output, String, Value) {
     let bytes: Vec<u8> = (0..6_000_000_u32)
         .flat_map(|number| (number.wrapping_mul(2_654_435_761) ^ (number >> 3).wrapping_mul(40_503)).to_le_bytes())
         .collect();
-    fs::write(format!("{}/big", lab.www("origin.test")), bytes).unwrap();
+    fs::write(format!("{}/big", lab.www("origin.test")), &bytes).unwrap();
     let (disk, kept) = (lab.scratch.file("disk"), lab.scratch.file("kept"));
     fs::create_dir(&disk).unwrap();
     let settings = lab.scratch.write("agent.toml", format!("[capture]\non_full = \"{on_full}\"\n"));
@@ -244,8 +244,14 @@ fn on_a_small_disk(on_full: &str) -> (tests::Output, String, Value) {
     let agent = agent.under(&["unshare", "--mount", "sh", "-c", &script, "sh"]);
     let get = "curl -sS https://origin.test/hello; curl -sS -m 5 -o /dev/null -w '%{size_download}\\n' https://origin.test/big";
     let output = agent.shell(get);
-    let hello =
-        Recorded::at(kept).value("SELECT count(*) FROM exchanges WHERE path = '/hello' AND finished IS NOT NULL");
+    let kept = Recorded::at(kept);
+    let found =
+        kept.rows("SELECT b.id, b.size FROM exchanges e JOIN bodies b ON b.id = e.response_body WHERE path = '/big'");
+    for row in found {
+        let body = kept.body(&row["id"]);
+        assert!(bytes.starts_with(&body) && body.len() as u64 >= row["size"].as_u64().unwrap(), "it is spoilt");
+    }
+    let hello = kept.value("SELECT count(*) FROM exchanges WHERE path = '/hello' AND finished IS NOT NULL");
     (output, agent.log(), hello)
 }
 

@@ -12,6 +12,7 @@ use super::captures;
 use super::flows::{ALL, Query};
 use crate::capture::read::Capture;
 use crate::config::invoker;
+use crate::engine::http::exchange::Direction;
 use crate::engine::record::{Exchange, Half, Outline, har, jsonl, packets, pcapng};
 use crate::sandbox::guise;
 use crate::ui::escape;
@@ -102,7 +103,7 @@ fn create(path: &Path) -> io::Result<File> {
 
 /// Acts on files as whoever called sudo: nothing is made or overwritten that they could not have.
 fn as_invoker<T>(act: impl FnOnce() -> io::Result<T>) -> anyhow::Result<T> {
-    let (user, _) = invoker::invoker(None)?;
+    let user = invoker::invoking()?;
     if nix::unistd::geteuid().is_root() { Ok(guise::as_user(&user, act)??) } else { Ok(act()?) }
 }
 
@@ -154,10 +155,10 @@ fn bodies(capture: &Capture, ids: &[i64], folder: &Path) -> anyhow::Result<()> {
     let make = || DirBuilder::new().recursive(true).mode(0o700).create(folder);
     as_invoker(make).with_context(|| format!("cannot create `{}`", folder.display()))?;
     each(capture, ids, |exchange| {
-        let halves = [("request", Some(&exchange.request)), ("response", exchange.response.as_ref())];
-        for (direction, half) in halves {
+        for (direction, half) in Direction::BOTH.into_iter().zip([Some(&exchange.request), exchange.response.as_ref()])
+        {
             let Some(half) = half.filter(|half| half.body.is_some()) else { continue };
-            let path = folder.join(format!("{}-{direction}.{}", exchange.outline.id, extension(half)));
+            let path = folder.join(format!("{}-{}.{}", exchange.outline.id, direction.name(), extension(half)));
             write(&path, &half.decoded().bytes)?;
         }
         Ok(())

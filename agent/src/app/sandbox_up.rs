@@ -68,7 +68,7 @@ pub(super) fn bring_up(plan: Plan) -> anyhow::Result<Sandbox> {
         build(&plan.netns, plan.owner, attachment, plan.packets, &plan.failpoint, || join(loading))
     });
     let sandbox = join(building)?;
-    tracing::info!(micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX), "the sandbox is up");
+    tracing::info!(micros = crate::engine::event::micros(begun.elapsed()), "the sandbox is up");
     Ok(sandbox)
 }
 

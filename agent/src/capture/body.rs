@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
-use crate::engine::decode::coding::Unpacker;
+use crate::engine::decode::coding::{Unpacker, codings};
 use crate::engine::decode::mask::{LONGEST, Masks};
+use crate::engine::http::Field;
 
 /// A body with no more than this is kept in the database itself.
 pub(super) const INLINE: usize = 16 << 10;
@@ -13,10 +14,10 @@ const MAX_UNPACKED: usize = 1 << 30;
 
 /// A body.
 pub(super) struct Body {
-    /// Bytes that have passed.
-    pub(super) size: u64,
     /// Bytes that were taken.
     pub(super) kept: u64,
+    /// Of them, those that are in the store.
+    stored: u64,
     /// There was more than was taken.
     pub(super) is_cut: bool,
     /// No more comes.
@@ -44,8 +45,8 @@ impl Body {
     /// A body of which nothing has come and no more than `limit` bytes are kept.
     pub(super) fn new(limit: u64, masking: Option<Masking>) -> Self {
         Self {
-            size: 0,
             kept: 0,
+            stored: 0,
             is_cut: false,
             is_over: false,
             row: None,
@@ -59,7 +60,6 @@ impl Body {
 
     /// Takes what comes next.
     pub(super) fn push(&mut self, content: &[u8]) {
-        self.size += content.len() as u64;
         self.is_dirty = true;
         match self.masking.take() {
             None => self.keep(content),
@@ -84,15 +84,20 @@ impl Body {
         }
     }
 
-    /// Lets go of what is not written yet; how many bytes.
+    /// Notes that all that was taken is in the store.
+    pub(super) const fn written(&mut self) {
+        (self.stored, self.is_dirty) = (self.kept, false);
+    }
+
+    /// Lets go of what is not in the store, and of what is still to come; how many bytes that are by now.
     pub(super) fn forget(&mut self) -> u64 {
-        let lost = match &mut self.place {
-            Place::Memory(content) | Place::File(content) => std::mem::take(content).len() as u64,
-        };
-        self.is_dirty = false;
+        let lost = self.kept - self.stored;
+        match &mut self.place {
+            Place::Memory(content) => content.truncate(usize::try_from(self.stored).unwrap_or(usize::MAX)),
+            Place::File(pending) => *pending = Vec::new(),
+        }
         self.is_cut |= lost > 0;
-        self.kept -= lost;
-        self.limit = self.kept;
+        (self.kept, self.limit) = (self.stored, self.stored);
         lost
     }
 
@@ -122,8 +127,11 @@ pub(super) struct Masking {
 }
 
 impl Masking {
-    /// Masks what comes out of `unpacker`, or what comes.
-    pub(super) const fn new(masks: Arc<Masks>, unpacker: Option<Unpacker>) -> Self {
+    /// Masks a body that has `fields` in its head. What is coded in an unknown way is kept as it comes: nothing can be
+    /// read in it.
+    pub(super) fn new(masks: Arc<Masks>, fields: &[Field]) -> Self {
+        let codings = codings(fields).filter(|codings| !codings.is_empty());
+        let unpacker = codings.map(|codings| Unpacker::new(&codings, MAX_UNPACKED));
         Self { masks, unpacker, held: Vec::new(), is_broken: false }
     }
 
@@ -147,9 +155,4 @@ impl Masking {
         self.masks.text(&mut self.held);
         std::mem::take(&mut self.held)
     }
-}
-
-/// What unpacks `codings` for masking, if there are any.
-pub(super) fn unpacker(codings: &[crate::engine::decode::coding::Coding]) -> Option<Unpacker> {
-    (!codings.is_empty()).then(|| Unpacker::new(codings, MAX_UNPACKED))
 }

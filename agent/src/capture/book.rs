@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::body::Body;
 use super::connection::Connection;
 use super::exchange::Exchange;
 use super::{Config, Error};
 use crate::engine::decode::mask::Masks;
 use crate::engine::decode::stream::Message;
 use crate::engine::event::{ConnectionId, Event, ExchangeId};
-use crate::engine::http::Field;
 use crate::engine::http::exchange::Direction;
 use crate::engine::http::tape::Passed;
+use crate::engine::http::{Field, RequestHead};
 
 /// How bodies are kept.
 pub(super) struct Keeping {
@@ -51,10 +52,9 @@ impl Book {
 
     /// Notes a fact.
     pub(super) fn event(&mut self, at: i64, event: Event) {
-        let connection = |id: ConnectionId| id.0;
         match &event {
             Event::ConnectionAccepted { connection: id, child, orig_dst, process } => {
-                self.connections.insert(connection(*id), Connection::new(at, *child, *orig_dst, process.clone()));
+                self.connections.insert(id.0, Connection::new(at, *child, *orig_dst, process.clone()));
             }
             Event::ExchangeRefused { exchange, .. } => {
                 if let Some(exchange) = self.exchanges.get_mut(&exchange.0) {
@@ -91,17 +91,8 @@ impl Book {
 
     /// Notes a part of an exchange.
     pub(super) fn passed(&mut self, at: i64, id: ExchangeId, part: Passed) {
-        if let Passed::Request(connection, mut head) = part {
-            if let Some(connection) = self.connections.get_mut(&connection.0) {
-                connection.speaks_http(head.host());
-            }
-            if let Some(masks) = &self.keeping.masks {
-                masks.fields(&mut head.fields);
-                masks.fields(&mut head.pseudo);
-                head.path = masks.url(&head.path);
-            }
-            self.exchanges.insert(id.0, Box::new(Exchange::new(connection.0, at, *head)));
-            return;
+        if let Passed::Request(connection, head) = part {
+            return self.begin(at, id, connection, *head);
         }
         let Some(exchange) = self.exchanges.get_mut(&id.0) else { return };
         let mask = |mut fields: Vec<Field>| {
@@ -126,6 +117,16 @@ impl Book {
         }
     }
 
+    fn begin(&mut self, at: i64, id: ExchangeId, connection: ConnectionId, mut head: RequestHead) {
+        if let Some(connection) = self.connections.get_mut(&connection.0) {
+            connection.speaks_http(head.host());
+        }
+        if let Some(masks) = &self.keeping.masks {
+            mask(masks, &mut head);
+        }
+        self.exchanges.insert(id.0, Box::new(Exchange::new(connection.0, at, head)));
+    }
+
     fn message(&mut self, at: i64, exchange: ExchangeId, direction: Direction, mut message: Message) {
         if let Some(masks) = &self.keeping.masks {
             masks.text(&mut message.payload);
@@ -136,7 +137,7 @@ impl Book {
     /// The session ends: what is open stays so, as far as it has come.
     pub(super) fn end(&mut self) {
         for exchange in self.exchanges.values_mut() {
-            for direction in [Direction::Request, Direction::Response] {
+            for direction in Direction::BOTH {
                 if let Some(body) = &mut exchange.side(direction).body {
                     body.end();
                     exchange.is_dirty = true;
@@ -160,9 +161,7 @@ impl Book {
         });
         self.exchanges.retain(|_, exchange| {
             exchange.is_dirty = false;
-            for body in [&mut exchange.request.body, &mut exchange.reply.body].into_iter().flatten() {
-                body.is_dirty = false;
-            }
+            [&mut exchange.request.body, &mut exchange.reply.body].into_iter().flatten().for_each(Body::written);
             exchange.finished.is_none()
         });
     }
@@ -172,7 +171,7 @@ impl Book {
         for exchange in self.exchanges.values_mut() {
             self.unrecorded_exchanges += u64::from(exchange.finished.is_some());
             for side in [&mut exchange.request, &mut exchange.reply] {
-                self.unrecorded_bytes += side.body.as_mut().map_or(0, super::body::Body::forget);
+                self.unrecorded_bytes += side.body.as_mut().map_or(0, Body::forget);
             }
         }
         let messages = self.rows.iter().map(|row| match row {
@@ -188,6 +187,19 @@ impl Book {
     /// Bytes that passed and could not be written.
     pub(super) const fn unrecorded(&self) -> u64 {
         self.unrecorded_bytes
+    }
+}
+
+/// Masks what in the head of a request is a secret. Masks change no length, so that the parts of the URL stay where they
+/// are.
+fn mask(masks: &Masks, head: &mut RequestHead) {
+    masks.fields(&mut head.fields);
+    masks.fields(&mut head.pseudo);
+    let url = masks.url(&head.url());
+    let authority = head.scheme.len() + "://".len();
+    let path = authority + head.authority.len();
+    if let (Some(masked), Some(rest)) = (url.get(authority..path), url.get(path..)) {
+        (head.authority, head.path) = (masked.to_owned(), rest.to_owned());
     }
 }
 

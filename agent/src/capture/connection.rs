@@ -6,6 +6,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 
 use crate::engine::event::{Event, Handshake};
+use crate::engine::hex::hex;
 use crate::engine::process::Process;
 
 /// A connection.
@@ -79,9 +80,4 @@ impl Connection {
             self.is_dirty = true;
         }
     }
-}
-
-/// Bytes in hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use super::body::{Body, Masking, unpacker};
+use super::body::{Body, Masking};
 use super::book::Keeping;
-use crate::engine::decode::coding::codings;
 use crate::engine::decode::stream::{Kind, Message, Reader};
 use crate::engine::http::exchange::Direction;
 use crate::engine::http::{Field, RequestHead};
@@ -106,17 +105,16 @@ impl Exchange {
         if let Some(reader) = self.reader(direction, kind) {
             reader.feed(content, &mut messages);
         }
-        let masking = |fields: &[Field]| keeping.masks.as_ref().map(|masks| masking(masks, fields));
-        let Self { head, response, .. } = self;
-        let masking = match direction {
-            Direction::Request => masking(&head.fields),
-            Direction::Response => masking(response.as_deref().unwrap_or_default()),
+        let Self { head, response, request, reply, .. } = self;
+        let (side, fields) = match direction {
+            Direction::Request => (request, &head.fields[..]),
+            Direction::Response => (reply, response.as_deref().unwrap_or_default()),
         };
-        let side = self.side(direction);
         side.size += content.len() as u64;
         // The messages of a WebSocket are all that there is to keep of it.
         if !is_tunnel {
-            side.body.get_or_insert_with(|| Body::new(keeping.max_body, masking)).push(content);
+            let masking = || keeping.masks.as_ref().map(|masks| Masking::new(Arc::clone(masks), fields));
+            side.body.get_or_insert_with(|| Body::new(keeping.max_body, masking())).push(content);
         }
         messages
     }
@@ -136,10 +134,8 @@ impl Exchange {
         self.is_dirty = true;
         self.finished = Some(at);
         self.error = error;
-        let rest = |direction| move |message| (direction, message);
-        let mut messages: Vec<_> = self.over(Direction::Request).into_iter().map(rest(Direction::Request)).collect();
-        messages.extend(self.over(Direction::Response).into_iter().map(rest(Direction::Response)));
-        messages
+        let rest = |direction| self.over(direction).into_iter().map(move |message| (direction, message));
+        Direction::BOTH.into_iter().flat_map(rest).collect()
     }
 
     fn over(&mut self, direction: Direction) -> Vec<Message> {
@@ -178,10 +174,4 @@ impl Exchange {
             Messages::Unknown | Messages::None => None,
         }
     }
-}
-
-/// Masks a body that has `fields` in its head. What is coded in an unknown way is kept as it comes: nothing can be read
-/// in it.
-fn masking(masks: &Arc<crate::engine::decode::mask::Masks>, fields: &[Field]) -> Masking {
-    Masking::new(Arc::clone(masks), unpacker(&codings(fields).unwrap_or_default()))
 }

@@ -267,3 +267,48 @@ fn credentials_are_masked_before_they_are_stored_however_they_come() {
         }
     }
 }
+
+#[test]
+fn what_was_stored_of_a_body_stays_when_the_rest_cannot_be() {
+    let folder = Folder::new("rest");
+    let reports = Arc::new(Reports::default());
+    let recorder = Recorder::open(&folder.config(), Arc::clone(&reports) as _).unwrap();
+    let data = |text: &'static str| {
+        recorder.passed(ExchangeId(1), Passed::Data(Direction::Request, Bytes::from_static(text.as_bytes())));
+    };
+    recorder.passed(ExchangeId(1), Passed::Request(ConnectionId(1), Box::new(head("/", vec![]))));
+    data("stored");
+    let other = database(&folder.0);
+    until(|| content(&folder.0, &other, 1, "request_body").is_some());
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    data("lost");
+    until(|| !reports.0.lock().unwrap().is_empty());
+    other.execute_batch("ROLLBACK").unwrap();
+    recorder.close();
+    assert_eq!(content(&folder.0, &other, 1, "request_body"), Some((b"stored".to_vec(), true)));
+    let missing: u64 =
+        other.query_row("SELECT value FROM session WHERE name = 'unrecorded_bytes'", [], |row| row.get(0)).unwrap();
+    assert_eq!(missing, 4);
+}
+
+/// Waits for what another thread does.
+fn until(is_so: impl Fn() -> bool) {
+    let begun = std::time::Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed().as_secs() < 60, "it does not come");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn who_is_named_in_a_url_is_masked() {
+    let folder = Folder::new("userinfo");
+    let config = Config { redact: true, ..folder.config() };
+    let recorder = Recorder::open(&config, Arc::new(Reports::default())).unwrap();
+    let head = RequestHead { authority: "ada:hunter2@a.test".into(), ..head("/p?token=hunter3", vec![]) };
+    recorder.passed(ExchangeId(1), Passed::Request(ConnectionId(1), Box::new(head)));
+    recorder.close();
+    let sql = "SELECT authority || ' ' || host || ' ' || path FROM exchanges";
+    let row: String = database(&folder.0).query_row(sql, [], |row| row.get(0)).unwrap();
+    assert!(!row.contains("hunter") && row.contains("@a.test a.test /p?token="), "{row}");
+}

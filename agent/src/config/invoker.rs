@@ -45,7 +45,7 @@ pub fn invoker(requested: Option<&str>) -> Result<(User, Environment), Error> {
 ///
 /// # Errors
 /// If users cannot be looked up.
-pub(super) fn invoking() -> Result<User, Error> {
+pub fn invoking() -> Result<User, Error> {
     let sudo = variable("SUDO_UID").and_then(|uid| uid.parse().ok());
     by_uid(sudo.unwrap_or_else(|| nix::unistd::getuid().as_raw()))
 }

@@ -5,6 +5,7 @@ pub mod decode;
 #[cfg(test)]
 pub(crate) mod dice;
 pub mod event;
+pub mod hex;
 pub mod http;
 pub mod pinning;
 pub mod policy;

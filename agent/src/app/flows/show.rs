@@ -59,7 +59,7 @@ fn raw(exchange: &Exchange, direction: Direction) -> anyhow::Result<()> {
     let messages = exchange.messages.iter().filter(|message| message.direction == direction);
     let bytes: Vec<u8> = messages.flat_map(|message| &message.payload).copied().collect();
     if bytes.is_empty() && half.size > 0 {
-        bail!("nothing was kept of the {}'s body", jsonl::direction(direction));
+        bail!("nothing was kept of the {}'s body", direction.name());
     }
     ui::bytes_out(&bytes);
     Ok(())

@@ -23,6 +23,7 @@ use tokio_rustls::TlsConnector;
 
 use super::http1;
 use super::order::{Answer, Fields, Order};
+use crate::engine::event::micros;
 
 /// How long connecting, TLS and the answer's head may take, each.
 pub(super) const STEP: Duration = Duration::from_secs(30);
@@ -65,7 +66,7 @@ pub(super) async fn send(order: &Order) -> anyhow::Result<Answer> {
         trailers: received.trailers,
         body: STANDARD.encode(&received.body),
         is_cut: received.is_cut,
-        took_us: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
+        took_us: micros(began.elapsed()),
     })
 }
 

@@ -20,7 +20,8 @@ use crate::ebpf::flows::FlowTable;
 use crate::ebpf::layout::layout;
 use crate::ebpf::pins;
 use crate::ebpf::untold::untold;
-use crate::engine::event::Sink as _;
+use crate::engine::event::{Sink as _, micros};
+use crate::engine::record::time;
 use crate::sandbox::allowances::Allowance;
 use crate::sandbox::capture_directory::{self, Directory, Place};
 use crate::sandbox::failpoint::{Failpoint, Step};
@@ -72,14 +73,14 @@ pub fn run(config: &config::Run) -> anyhow::Result<u8> {
 /// Makes the directory that the session is recorded in, if it is.
 fn record(config: &config::Run) -> anyhow::Result<Option<Directory>> {
     let Some(capture) = &config.capture else { return Ok(None) };
-    let format = time::macros::format_description!("[year][month][day]T[hour][minute][second]Z");
-    let stamp = time::OffsetDateTime::now_utc().format(format).context("cannot write the time")?;
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let micros = |time| i64::try_from(micros(time)).unwrap_or(i64::MAX);
+    let stamp = time::stamp(micros(since));
     let writer = invoker::worker()?;
     let made = capture_directory::make(&capture.place, config.name.as_str(), &stamp, &capture.owner, writer.uid);
     let made = made.context("cannot record the session")?;
     if let Place::Among(folder) | Place::System(folder) = &capture.place {
-        let before = time::OffsetDateTime::now_utc() - capture.age;
-        let before = i64::try_from(before.unix_timestamp_nanos() / 1000).unwrap_or(0);
+        let before = micros(since.saturating_sub(capture.age));
         let rotated = guise::as_user(&capture.owner.user, || flows::rotate(folder, capture.keep - 1, before))?;
         if let Err(error) = rotated {
             crate::ui::warn(&format!("captures that are too many or too old stay: {error:#}"));

@@ -13,7 +13,8 @@ use zstd::bulk::Compressor;
 
 use super::Error;
 use crate::capture::body::{Body, Place};
-use crate::capture::connection::hex;
+use crate::engine::hex::hex;
+use crate::engine::http::exchange::Direction;
 
 /// The fastest level whose output is not larger than its input by more than a header.
 const LEVEL: i32 = 1;
@@ -28,11 +29,15 @@ pub(super) struct Bodies {
     /// The latest row.
     last: i64,
     known: HashMap<String, i64>,
-    open: HashMap<String, Growing>,
-    /// Those of `open` that the database refers to by another name once the turn is over.
-    named: Vec<String>,
+    open: HashMap<Part, Growing>,
+    /// Those of `open` that the database refers to by another name once the turn is over, and whether the same content was
+    /// there already.
+    named: Vec<(Part, bool)>,
     used: u64,
 }
+
+/// A direction of an exchange.
+pub(super) type Part = (u64, Direction);
 
 /// A file that is still growing.
 struct Growing {
@@ -48,7 +53,7 @@ impl Bodies {
         fs::create_dir_all(&open).map_err(file(&open))?;
         let compressor = Compressor::new(LEVEL).map_err(file(&folder))?;
         Ok(Self {
-            used: size(&folder),
+            used: crate::capture::prune::size(&folder),
             folder,
             compressor,
             last: i64::try_from(last).unwrap_or(i64::MAX),
@@ -58,18 +63,17 @@ impl Bodies {
         })
     }
 
-    /// Bytes of all files, those included that turned out to be there already.
+    /// Bytes of all files.
     pub(super) const fn used(&self) -> u64 {
         self.used
     }
 
     /// Writes what `body` has for its file.
-    pub(super) fn write(&mut self, exchange: u64, direction: &str, body: &mut Body) -> Result<(), Error> {
-        let Body { place: Place::File(pending), is_over, .. } = body else { return Ok(()) };
-        let name = format!("{exchange}-{direction}.zst");
-        let path = self.folder.join(OPEN).join(&name);
+    pub(super) fn write(&mut self, part: Part, body: &mut Body) -> Result<(), Error> {
+        let Body { place: Place::File(pending), is_over, is_dirty: true, .. } = body else { return Ok(()) };
+        let path = self.folder.join(OPEN).join(name(part));
         let growing =
-            self.open.entry(name).or_insert_with(|| Growing { written: 0, hash: Context::new(&SHA256), digest: None });
+            self.open.entry(part).or_insert_with(|| Growing { written: 0, hash: Context::new(&SHA256), digest: None });
         if !pending.is_empty() {
             let frame = self.compressor.compress(pending).map_err(file(&path))?;
             let target = File::options()
@@ -79,7 +83,11 @@ impl Bodies {
                 .mode(0o640)
                 .open(&path)
                 .map_err(file(&path))?;
-            target.write_all_at(&frame, growing.written).map_err(file(&path))?;
+            if let Err(error) = target.write_all_at(&frame, growing.written) {
+                // Half a frame would spoil those before it.
+                target.set_len(growing.written).map_err(file(&path))?;
+                return Err(file(&path)(error));
+            }
             growing.written += frame.len() as u64;
             self.used += frame.len() as u64;
             growing.hash.update(pending);
@@ -96,18 +104,16 @@ impl Bodies {
     pub(super) fn row(
         &mut self,
         transaction: &Transaction<'_>,
-        exchange: u64,
-        direction: &str,
+        part: Part,
         body: Option<&mut Body>,
     ) -> Result<Option<i64>, Error> {
         let Some(body) = body else { return Ok(None) };
         if !body.is_dirty {
             return Ok(body.row);
         }
-        let name = format!("{exchange}-{direction}.zst");
         let digest = match &body.place {
             Place::Memory(content) => body.is_over.then(|| digest(&SHA256, content)),
-            Place::File(_) => self.open.get(&name).and_then(|growing| growing.digest),
+            Place::File(_) => self.open.get(&part).and_then(|growing| growing.digest),
         };
         let digest = digest.map(|digest| hex(digest.as_ref()));
         let row = match &digest {
@@ -116,8 +122,8 @@ impl Bodies {
             _ => None,
         };
         let row = match row {
-            Some(found) => self.merge(transaction, found, body.row, &name)?,
-            None => self.insert(transaction, body, &name, digest)?,
+            Some(found) => self.merge(transaction, found, body.row, part)?,
+            None => self.insert(transaction, body, part, digest)?,
         };
         body.row = Some(row);
         Ok(Some(row))
@@ -133,12 +139,12 @@ impl Bodies {
     }
 
     /// Uses the row `found`, and removes what was made meanwhile.
-    fn merge(&mut self, transaction: &Transaction<'_>, found: i64, own: Option<i64>, name: &str) -> Result<i64, Error> {
+    fn merge(&mut self, transaction: &Transaction<'_>, found: i64, own: Option<i64>, part: Part) -> Result<i64, Error> {
         if let Some(own) = own.filter(|own| *own != found) {
             transaction.prepare_cached("DELETE FROM bodies WHERE id = ?")?.execute([own])?;
         }
-        if self.open.contains_key(name) {
-            self.named.push(name.to_owned());
+        if self.open.contains_key(&part) {
+            self.named.push((part, true));
         }
         Ok(found)
     }
@@ -147,7 +153,7 @@ impl Bodies {
         &mut self,
         transaction: &Transaction<'_>,
         body: &Body,
-        name: &str,
+        part: Part,
         digest: Option<String>,
     ) -> Result<i64, Error> {
         let row = body.row.unwrap_or_else(|| {
@@ -156,8 +162,8 @@ impl Bodies {
         });
         let (content, file) = match (&body.place, &digest) {
             (Place::Memory(content), _) => (Some(content), None),
-            (Place::File(_), None) => (None, Some(format!("{OPEN}/{name}"))),
-            (Place::File(_), Some(digest)) => (None, Some(self.rename(name, digest)?)),
+            (Place::File(_), None) => (None, Some(format!("{OPEN}/{}", name(part)))),
+            (Place::File(_), Some(digest)) => (None, Some(self.rename(part, digest)?)),
         };
         let coding = body.is_unpacked.then_some("identity");
         // Content that is cut or unpacked is not found by what it is: the same may be there whole.
@@ -175,30 +181,37 @@ impl Bodies {
     }
 
     /// Gives a file that is complete its name; it keeps the old one until the database has the new one.
-    fn rename(&mut self, name: &str, digest: &str) -> Result<String, Error> {
+    fn rename(&mut self, part: Part, digest: &str) -> Result<String, Error> {
         let new = format!("{}/{digest}.zst", &digest[..2]);
-        let (from, to) = (self.folder.join(OPEN).join(name), self.folder.join(&new));
+        let (from, to) = (self.folder.join(OPEN).join(name(part)), self.folder.join(&new));
         if let Some(parent) = to.parent() {
             fs::create_dir_all(parent).map_err(file(parent))?;
         }
-        match fs::hard_link(&from, &to) {
-            // Of an earlier attempt, or of a row that was lost with its process.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            linked => linked.map_err(file(&to))?,
+        let linked = fs::hard_link(&from, &to);
+        // Of an earlier attempt, or of a row that was lost with its process, or that says something else of it.
+        let was_there = linked.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists);
+        if !was_there {
+            linked.map_err(file(&to))?;
         }
-        self.named.push(name.to_owned());
+        self.named.push((part, was_there));
         Ok(new)
     }
 
     /// The turn is written: old names are of no use any more.
     pub(super) fn clear(&mut self) {
-        for name in self.named.drain(..) {
-            self.open.remove(&name);
-            let path = self.folder.join(OPEN).join(name);
+        for (part, was_there) in self.named.drain(..) {
+            let growing = self.open.remove(&part);
+            self.used -= growing.filter(|_| was_there).map_or(0, |growing| growing.written);
+            let path = self.folder.join(OPEN).join(name(part));
             if let Err(error) = fs::remove_file(&path) {
                 tracing::debug!(%error, path = %path.display(), "a file has two names");
             }
         }
+    }
+
+    /// Nothing more is written of exchanges that are not open.
+    pub(super) fn forget(&mut self, is_open: impl Fn(u64) -> bool) {
+        self.open.retain(|(exchange, _), _| is_open(*exchange));
     }
 
     /// The turn was not written: what it was to add to the database is not there.
@@ -208,19 +221,49 @@ impl Bodies {
     }
 }
 
-/// Bytes of all files below `folder`.
-fn size(folder: &Path) -> u64 {
-    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
-    entries
-        .map(|entry| match entry.metadata() {
-            Ok(found) if found.is_dir() => size(&entry.path()),
-            Ok(found) => found.len(),
-            Err(_) => 0,
-        })
-        .sum()
+/// The name of a file that is still growing.
+fn name((exchange, direction): Part) -> String {
+    format!("{exchange}-{}.zst", direction.name())
 }
 
 fn file(path: &Path) -> impl FnOnce(io::Error) -> Error {
     let path = path.to_owned();
     move |source| Error::File { path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+    use crate::capture::store::SCHEMA;
+
+    #[test]
+    fn a_body_that_is_named_is_followed_no_longer_and_counts_once() {
+        let folder = std::env::temp_dir().join(format!("agent-bodies-{}", std::process::id()));
+        let database = Connection::open_in_memory().unwrap();
+        database.execute_batch(SCHEMA).unwrap();
+        let mut bodies = Bodies::open(folder.clone(), 0).unwrap();
+        let mut used = Vec::new();
+        for exchange in 1..=2 {
+            let part = (exchange, Direction::Response);
+            let mut body = Body::new(1 << 20, None);
+            body.push(&(0..20_000_u32).flat_map(u32::to_le_bytes).collect::<Vec<_>>());
+            body.end();
+            // A turn in which it comes, and one in which only the other direction goes on.
+            for _ in 0..2 {
+                bodies.write(part, &mut body).unwrap();
+                let transaction = database.unchecked_transaction().unwrap();
+                assert_eq!(bodies.row(&transaction, part, Some(&mut body)).unwrap(), Some(1));
+                transaction.commit().unwrap();
+                body.written();
+                bodies.clear();
+            }
+            assert!(bodies.open.is_empty());
+            used.push(bodies.used());
+        }
+        assert!(used[0] > 1_000 && used[0] == used[1], "{used:?}");
+        assert_eq!(used[1], crate::capture::prune::size(&folder));
+        fs::remove_dir_all(folder).unwrap();
+    }
 }

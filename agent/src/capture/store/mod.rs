@@ -15,6 +15,7 @@ use serde_json::Value;
 use self::bodies::Bodies;
 use super::Config;
 use super::book::Book;
+use crate::engine::http::exchange::Direction;
 
 /// The tables.
 pub const SCHEMA: &str = include_str!("schema.sql");
@@ -134,7 +135,7 @@ impl Store {
         if book.rows.is_empty() && !book.is_dirty() {
             return Ok(());
         }
-        if self.used()? > self.limit {
+        if self.used() > self.limit {
             return Err(Error::Limit(self.limit));
         }
         let written = self.write_all(book);
@@ -150,8 +151,9 @@ impl Store {
     fn write_all(&mut self, book: &mut Book) -> Result<(), Error> {
         for (id, exchange) in &mut book.exchanges {
             if exchange.is_dirty {
-                for (direction, side) in [("request", &mut exchange.request), ("response", &mut exchange.reply)] {
-                    side.body.as_mut().map_or(Ok(()), |body| self.bodies.write(*id, direction, body))?;
+                for direction in Direction::BOTH {
+                    let body = exchange.side(direction).body.as_mut();
+                    body.map_or(Ok(()), |body| self.bodies.write((*id, direction), body))?;
                 }
             }
         }
@@ -160,8 +162,9 @@ impl Store {
             rows::connection(&transaction, *id, connection)?;
         }
         for (id, exchange) in book.exchanges.iter_mut().filter(|(_, exchange)| exchange.is_dirty) {
-            let request = self.bodies.row(&transaction, *id, "request", exchange.request.body.as_mut())?;
-            let response = self.bodies.row(&transaction, *id, "response", exchange.reply.body.as_mut())?;
+            let mut row =
+                |direction| self.bodies.row(&transaction, (*id, direction), exchange.side(direction).body.as_mut());
+            let (request, response) = (row(Direction::Request)?, row(Direction::Response)?);
             rows::exchange(&transaction, *id, exchange, [request, response])?;
         }
         for row in &book.rows {
@@ -174,6 +177,7 @@ impl Store {
     /// Lets go of what cannot be written, and writes down how much that is, if at least that fits.
     pub(super) fn forget(&mut self, book: &mut Book) {
         book.forget();
+        self.bodies.forget(|exchange| book.exchanges.contains_key(&exchange));
         for (name, value) in
             [("unrecorded_bytes", book.unrecorded()), ("unrecorded_exchanges", book.unrecorded_exchanges)]
         {
@@ -184,9 +188,9 @@ impl Store {
     }
 
     /// Bytes that the directory has.
-    fn used(&self) -> Result<u64, Error> {
+    fn used(&self) -> u64 {
         let size = |path: &Path| fs::metadata(path).map(|found| found.len()).unwrap_or(0);
         let log = self.path.with_file_name(format!("{DATABASE}-wal"));
-        Ok(size(&self.path) + size(&log) + self.bodies.used())
+        size(&self.path) + size(&log) + self.bodies.used()
     }
 }

@@ -12,7 +12,6 @@ use crate::capture::exchange::Exchange;
 use crate::engine::decode::mask::Masks;
 use crate::engine::event::Event;
 use crate::engine::http::Field;
-use crate::engine::http::exchange::Direction;
 
 const CONNECTION: &str = "INSERT OR REPLACE INTO connections (id, accepted, closed, child, destination, host, carried, \
      reason, pid, process, executable, uid, connected, connect_us, sni, alpn, verified, child_tls, child_resumed, \
@@ -118,13 +117,9 @@ pub(super) fn exchange(
 pub(super) fn row(transaction: &Transaction<'_>, row: &Row, masks: Option<&Masks>) -> Result<(), Error> {
     match row {
         Row::Message { exchange, direction, at, message } => {
-            let direction = match direction {
-                Direction::Request => "request",
-                Direction::Response => "response",
-            };
             transaction.prepare_cached(MESSAGE)?.execute(params![
                 exchange,
-                direction,
+                direction.name(),
                 at,
                 message.kind.name(),
                 message.wire,

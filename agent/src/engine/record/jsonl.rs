@@ -8,7 +8,6 @@ use serde_json::{Map, Value, json};
 use super::rows::{Connection, Exchange, Half, Message, Outline, Tls};
 use super::{phases, time};
 use crate::engine::http::Field;
-use crate::engine::http::exchange::Direction;
 
 /// What a list says of an exchange.
 #[must_use]
@@ -86,7 +85,7 @@ fn fields(fields: &[Field]) -> Value {
 fn message(message: &Message) -> Value {
     let (form, content) = content(&message.payload);
     let mut object = Map::new();
-    object.insert("direction".into(), direction(message.direction).into());
+    object.insert("direction".into(), message.direction.name().into());
     object.insert("at".into(), time::rfc3339(message.at).into());
     object.insert("kind".into(), message.kind.name().into());
     object.insert("bytes".into(), message.size.into());
@@ -94,15 +93,6 @@ fn message(message: &Message) -> Value {
     object.insert("note".into(), message.note.clone().into());
     object.insert(form.into(), content.into());
     Value::Object(object)
-}
-
-/// `request` or `response`.
-#[must_use]
-pub const fn direction(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Request => "request",
-        Direction::Response => "response",
-    }
 }
 
 fn connection(connection: &Connection) -> Value {
@@ -134,6 +124,7 @@ fn connection(connection: &Connection) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::http::exchange::Direction;
     use crate::engine::record::samples::{exchange, message as sample};
 
     #[test]

@@ -1,21 +1,11 @@
 //! The text form of TLS secrets (RFC 9850, SSLKEYLOGFILE): one secret a line.
 
-use std::fmt::Write as _;
+use crate::engine::hex::hex;
 
 /// The line of one secret, with its end.
 #[must_use]
 pub fn line(label: &str, client_random: &[u8], secret: &[u8]) -> String {
-    let mut line = String::with_capacity(label.len() + 2 * (client_random.len() + secret.len()) + 3);
-    line.push_str(label);
-    for bytes in [client_random, secret] {
-        line.push(' ');
-        for byte in bytes {
-            // Writing to a string cannot fail.
-            write!(line, "{byte:02x}").unwrap_or_default();
-        }
-    }
-    line.push('\n');
-    line
+    format!("{label} {} {}\n", hex(client_random), hex(secret))
 }
 
 #[cfg(test)]

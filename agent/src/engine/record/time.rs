@@ -19,6 +19,12 @@ pub fn clock(micros: i64) -> String {
     format!("{hour:02}:{minute:02}:{second:02}.{milli:03}")
 }
 
+/// As in `20260102T030405Z`: a time that names of files can have.
+#[must_use]
+pub fn stamp(micros: i64) -> String {
+    rfc3339(micros).chars().take_while(|&c| c != '.').filter(|c| !"-:".contains(*c)).chain(['Z']).collect()
+}
+
 /// Microseconds since 1970 of a time in RFC 3339; of a date alone, its beginning in UTC.
 #[must_use]
 pub fn parse(text: &str) -> Option<i64> {
@@ -35,7 +41,7 @@ fn moment(micros: i64) -> OffsetDateTime {
 
 #[cfg(test)]
 mod tests {
-    use super::{clock, parse, rfc3339};
+    use super::{clock, parse, rfc3339, stamp};
 
     #[test]
     fn times_are_written_and_read_in_utc() {
@@ -48,6 +54,7 @@ mod tests {
             assert_eq!(parse(text), Some(micros));
         }
         assert_eq!(clock(1_764_000_000_123_456), "16:00:00.123");
+        assert_eq!(stamp(1_764_000_000_123_456), "20251124T160000Z");
         assert_eq!(rfc3339(i64::MAX), rfc3339(0));
     }
 

@@ -8,6 +8,7 @@ pub(super) mod wire;
 use std::fmt::Write as _;
 
 use self::wire::{Fields, Value};
+use crate::engine::hex::hex;
 
 /// How deep messages and groups are looked into.
 pub const MAX_DEPTH: usize = 32;
@@ -68,7 +69,7 @@ fn write_bytes(number: u32, bytes: &[u8], depth: usize, out: &mut String) {
     }
     match text {
         Some(text) => line(out, format_args!("{number}: {text:?}")),
-        None => line(out, format_args!("{number}: {}{}", hex(bytes), packed(bytes).unwrap_or_default())),
+        None => line(out, format_args!("{number}: {}{}", raw(bytes), packed(bytes).unwrap_or_default())),
     }
 }
 
@@ -96,8 +97,8 @@ fn is_text(text: &str) -> bool {
     !text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
 }
 
-fn hex(bytes: &[u8]) -> String {
-    let shown: String = bytes.iter().take(MAX_BYTES).map(|byte| format!("{byte:02x}")).collect();
+fn raw(bytes: &[u8]) -> String {
+    let shown = hex(&bytes[..bytes.len().min(MAX_BYTES)]);
     let rest = if bytes.len() > MAX_BYTES { "…" } else { "" };
     format!("bytes {shown}{rest} ({} bytes)", bytes.len())
 }

@@ -159,6 +159,19 @@ impl MessageKind {
         }
     }
 
+    /// The opcode of a WebSocket frame of this kind (RFC 6455 section 11.8).
+    #[must_use]
+    pub const fn opcode(self) -> Option<u8> {
+        match self {
+            Self::Text => Some(1),
+            Self::Binary => Some(2),
+            Self::Close => Some(8),
+            Self::Ping => Some(9),
+            Self::Pong => Some(10),
+            Self::Message | Self::Trailers | Self::EndStream | Self::Event | Self::Malformed => None,
+        }
+    }
+
     /// The kind with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {

@@ -21,6 +21,20 @@ pub enum Direction {
     Response,
 }
 
+impl Direction {
+    /// Both, the first first.
+    pub const BOTH: [Self; 2] = [Self::Request, Self::Response];
+
+    /// `request` or `response`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Response => "response",
+        }
+    }
+}
+
 /// A part of a message that has no place where it came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{part} after the {after} of a message")]

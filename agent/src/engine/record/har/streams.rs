@@ -21,19 +21,7 @@ pub(super) fn messages(exchange: &Exchange) -> Map<String, Value> {
 }
 
 fn websocket(message: &Message) -> Option<Value> {
-    // RFC 6455 section 11.8.
-    let opcode = match message.kind {
-        MessageKind::Text => 1,
-        MessageKind::Binary => 2,
-        MessageKind::Close => 8,
-        MessageKind::Ping => 9,
-        MessageKind::Pong => 10,
-        MessageKind::Message
-        | MessageKind::Trailers
-        | MessageKind::EndStream
-        | MessageKind::Event
-        | MessageKind::Malformed => return None,
-    };
+    let opcode = message.kind.opcode()?;
     let kind = match message.direction {
         Direction::Request => "send",
         Direction::Response => "receive",

@@ -1,23 +1,11 @@
 //! A message as a frame of a WebSocket (RFC 6455 section 5.2), whole and not compressed.
 
-use crate::engine::decode::stream::MessageKind;
 use crate::engine::http::exchange::Direction;
 use crate::engine::record::rows::Message;
 
 /// The frame; nothing for what is no message of a WebSocket.
 pub(super) fn frame(message: &Message) -> Vec<u8> {
-    let opcode = match message.kind {
-        MessageKind::Text => 1,
-        MessageKind::Binary => 2,
-        MessageKind::Close => 8,
-        MessageKind::Ping => 9,
-        MessageKind::Pong => 10,
-        MessageKind::Message
-        | MessageKind::Trailers
-        | MessageKind::EndStream
-        | MessageKind::Event
-        | MessageKind::Malformed => return Vec::new(),
-    };
+    let Some(opcode) = message.kind.opcode() else { return Vec::new() };
     // A client masks: with zeros, which change nothing.
     let (masked, mask): (u8, &[u8]) = match message.direction {
         Direction::Request => (0x80, &[0; 4]),
