@@ -316,7 +316,81 @@ fn messages_have_the_names_that_a_schema_gives_them() {
         shown.ok().to_owned()
     };
     let (plain, named) = (show(&[]), show(&["--proto", &lab.scratch.file("protos")]));
-    assert!(plain.contains("test status message") && !plain.contains("esponseStatus"), "{plain}");
+    assert!(plain.contains("test status message") && !plain.contains("responseStatus"), "{plain}");
     let is_named = named.contains("responseStatus") || named.contains("response_status");
     assert!(is_named && named.contains("test status message"), "{named}");
+}
+
+/// The number of the latest exchange with this path, once it is over.
+fn latest(session: &Session<'_>, path: &str) -> String {
+    let over = format!("SELECT max(id) FROM exchanges WHERE path = '{path}' AND finished IS NOT NULL");
+    eventually("it is recorded", || session.capture().value(&over).as_u64()).to_string()
+}
+
+/// What `agent flows show` prints of it.
+fn shown(session: &Session<'_>, id: &str, more: &[&str]) -> String {
+    let directory = session.capture();
+    let choice = ["flows", "show", id, "--session", directory.path().to_str().unwrap()];
+    session.agent(&[&choice, more].concat()).ok().to_owned()
+}
+
+#[test]
+fn a_servers_own_description_names_the_fields_of_its_messages() {
+    let lab = Lab::with_schema();
+    let client = Client::python("schema.py");
+    let set = lab.scratch.file("health.binpb");
+    let check = "/grpc.health.v1.Health/Check";
+    for asks in [false, true] {
+        let session = lab.agent().up();
+        if asks {
+            assert_eq!(session.exec(&client.argv(&["reflect"])).ok(), "1\n");
+            latest(&session, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo");
+        } else {
+            session.exec(&client.argv(&["descriptors", &set])).ok();
+        }
+        assert_eq!(session.exec(&client.argv(&["call", "needle"])).ok(), "SERVING\n");
+        let id = latest(&session, check);
+        let plain = shown(&session, &id, &[]);
+        assert!(plain.contains("needle"), "{plain}");
+        assert_eq!(plain.contains("\"service\"") && plain.contains("SERVING"), asks, "{plain}");
+        let named = shown(&session, &id, &["--descriptors", &set]);
+        assert!(named.contains("\"service\"") && named.contains("SERVING"), "{named}");
+        session.down();
+    }
+}
+
+#[test]
+fn bodies_of_every_kind_are_shown_as_what_they_are() {
+    let (lab, _) = Lab::with_messages();
+    let session = lab.agent().up();
+    let get = |path: &str, options: &[&str]| {
+        let url = format!("https://node.test{path}");
+        session.exec(&[&["curl", "-sS", "-o", "/dev/null", &url], options].concat()).ok();
+        shown(&session, &latest(&session, path), &[])
+    };
+    for coding in ["gzip", "deflate", "br", "zstd"] {
+        let page = get(&format!("/{coding}"), &[]);
+        assert!(page.contains("    \"kept\": [\n") && page.contains("\"number\": 1.5\n"), "{coding}: {page}");
+    }
+    for (path, options, expect) in [
+        ("/png", &[][..], &["PNG", "2", "3"][..]),
+        ("/bytes", &[], &["00000000  00 01 02 fe ff"]),
+        ("/upload", &["--data-urlencode", "a=b c&d", "--data", "e=f"], &["a = b c&d", "e = f", "grün"]),
+        (
+            "/parts",
+            &["-F", "note=as it is", "-F", "json={\"x\":1};type=application/json"],
+            &["as it is", "\"x\": 1"],
+        ),
+    ] {
+        let page = get(path, options);
+        for text in expect {
+            assert!(page.contains(text), "{path}: `{text}` is not in\n{page}");
+        }
+    }
+    session.exec(&Client::node("messages.js").argv(&["sse"])).ok();
+    let page = shown(&session, &latest(&session, "/chat"), &[]);
+    assert!(page.contains("Once upon a tïme … the end"), "{page}");
+    session.exec(&Client::node("messages.js").argv(&["websocket"])).ok();
+    let page = shown(&session, &latest(&session, "/socket"), &[]);
+    assert!(page.contains("message 5 ") && page.contains("1000 over"), "{page}");
 }

@@ -31,10 +31,37 @@ const chunk = (text) => JSON.stringify({
   id: 'c1', object: 'chat.completion.chunk', model: 'lab', choices: [{ index: 0, delta: { content: text }, finish_reason: null }],
 });
 
+// The smallest picture: two by three pixels, all of them transparent.
+const png = Buffer.concat([
+  Buffer.from('89504e470d0a1a0a0000000d494844520000000200000003080600000000000000', 'hex'), Buffer.from('IDAT and the rest'),
+]);
+const text = JSON.stringify({ kept: ['as', 'it', 'came'], number: 1.50 });
+const coded = (coding, content) => ({ fields: { 'content-type': 'application/json', 'content-encoding': coding }, content });
+const bodies = {
+  '/gzip': coded('gzip', zlib.gzipSync(text)),
+  '/deflate': coded('deflate', zlib.deflateSync(text)),
+  '/br': coded('br', zlib.brotliCompressSync(text)),
+  // Not in this Node's library: one frame with one block of bytes as they are (RFC 8878 section 3.1.1).
+  '/zstd': coded('zstd', Buffer.concat([
+    Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x20, text.length]),
+    Buffer.from([1 | (text.length << 3) & 0xff, (text.length << 3) >> 8, 0]), Buffer.from(text),
+  ])),
+  '/png': { fields: { 'content-type': 'image/png' }, content: png },
+  '/upload': { fields: { 'content-type': 'text/plain; charset=iso-8859-1' }, content: Buffer.from('gr\u00fcn', 'latin1') },
+  '/parts': { fields: { 'content-type': 'text/plain' }, content: Buffer.from('both') },
+  '/bytes': { fields: { 'content-type': 'application/octet-stream' }, content: Buffer.from([0, 1, 2, 0xfe, 0xff]) },
+};
+
 const servers = {
   http() {
     const pair = { key: fs.readFileSync(key), cert: fs.readFileSync(certificate), allowHTTP1: true };
     const server = http2.createSecureServer(pair, (request, response) => {
+      const body = bodies[request.url];
+      if (body) {
+        request.resume();
+        response.writeHead(200, body.fields);
+        return response.end(body.content);
+      }
       const gzip = request.headers['accept-encoding'] === 'gzip';
       response.setHeader('content-type', 'text/event-stream; charset=utf-8');
       if (gzip) response.setHeader('content-encoding', 'gzip');
