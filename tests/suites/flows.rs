@@ -376,11 +376,7 @@ fn bodies_of_every_kind_are_shown_as_what_they_are() {
         ("/png", &[][..], &["PNG", "2", "3"][..]),
         ("/bytes", &[], &["00000000  00 01 02 fe ff"]),
         ("/upload", &["--data-urlencode", "a=b c&d", "--data", "e=f"], &["a = b c&d", "e = f", "grün"]),
-        (
-            "/parts",
-            &["-F", "note=as it is", "-F", "json={\"x\":1};type=application/json"],
-            &["as it is", "\"x\": 1"],
-        ),
+        ("/parts", &["-F", "note=as it is", "-F", "json={\"x\":1};type=application/json"], &["as it is", "\"x\": 1"]),
     ] {
         let page = get(path, options);
         for text in expect {
