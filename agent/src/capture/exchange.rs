@@ -140,14 +140,9 @@ impl Exchange {
 
     fn over(&mut self, direction: Direction) -> Vec<Message> {
         let mut messages = Vec::new();
-        let is_tunnel = self.head.tunnel.is_some();
         let side = self.side(direction);
         if let Some(body) = &mut side.body {
             body.end();
-        }
-        if is_tunnel && matches!(side.reader, Messages::Unknown) {
-            // The end of a message without a body, after which the tunnel begins.
-            return messages;
         }
         if let Messages::Read(mut reader) = std::mem::replace(&mut side.reader, Messages::None) {
             reader.end(&mut messages);

@@ -167,3 +167,36 @@ fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
     let path = path.to_owned();
     move |source| Error::File { what, path, source }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_is_given_is_new_or_empty_and_no_groups() {
+        let owner = |is_alone| Owner {
+            user: User {
+                name: "ada".into(),
+                uid: 0,
+                gid: 0,
+                groups: Vec::new(),
+                home: "/".into(),
+                shell: "/bin/sh".into(),
+            },
+            is_alone,
+        };
+        let folder = std::env::temp_dir().join(format!("agent-given-{}", std::process::id()));
+        let (open, shut) = (folder.join("open/to/all"), folder.join("shut/to/others"));
+        fs::create_dir_all(folder.join("shut")).unwrap();
+        fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+        fs::set_permissions(folder.join("shut"), Permissions::from_mode(0o700)).unwrap();
+        for (path, is_alone, expect) in [(&open, true, true), (&open, false, false), (&shut, false, true)] {
+            let given = given(path, &owner(is_alone));
+            assert_eq!(given.is_ok(), expect, "{} {is_alone}", path.display());
+            assert!(given.is_ok() || matches!(given, Err(Error::Shared(_))));
+        }
+        fs::write(open.join("file"), "").unwrap();
+        assert!(matches!(given(&open, &owner(true)), Err(Error::NotEmpty(_))));
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -22,7 +22,7 @@ pub enum Passed {
     Data(Direction, Bytes),
     /// The trailers.
     Trailers(Direction, Vec<Field>),
-    /// That direction is complete.
+    /// That direction is complete. After the response that switches, both begin anew.
     End(Direction),
 }
 

@@ -105,6 +105,12 @@ impl Metered {
         metered
     }
 
+    /// What a response that switches has in the place of a body: what follows it is the tunnel's.
+    pub(super) fn none(body: Incoming, entered: Entered) -> Self {
+        let (half, direction) = (Half::default(), Direction::Response);
+        Self { body, direction, half, tracked: None, unit: None, entered: Some(entered) }
+    }
+
     fn new(body: Incoming, direction: Direction, tracked: &Arc<Tracked>) -> Self {
         let half = tracked.half(direction);
         Self { body, direction, half, tracked: Some(Arc::clone(tracked)), unit: None, entered: None }

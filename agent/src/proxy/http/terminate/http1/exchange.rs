@@ -56,11 +56,19 @@ fn deliver(
     upgrade: Upgrade,
     mut response: Response<Incoming>,
 ) -> Response<Body> {
-    if let Err(reply) = upgrade.follow(&upstream.route.connection, tracked, &mut response) {
-        tracked.reply(&reply);
-        return answer::with(reply);
-    }
+    let switches = match upgrade.follow(&upstream.route.connection, tracked, &mut response) {
+        Ok(switches) => switches,
+        Err(reply) => {
+            tracked.reply(&reply);
+            return answer::with(reply);
+        }
+    };
     tracked.answer(&response);
     upstream.route.connection.exchanges.answer();
-    response.map(|body| Either::Left(Metered::response(body, tracked, entered, &upstream.route.connection)))
+    response.map(|body| {
+        Either::Left(match switches {
+            true => Metered::none(body, entered),
+            false => Metered::response(body, tracked, entered, &upstream.route.connection),
+        })
+    })
 }

@@ -42,7 +42,7 @@ impl Upgrade {
         }
     }
 
-    /// If `response` agrees, joins both sides once its head is delivered.
+    /// If `response` agrees, joins both sides once its head is delivered; whether it does.
     ///
     /// # Errors
     /// The server agrees to what the policy does not let pass.
@@ -51,14 +51,14 @@ impl Upgrade {
         connection: &Arc<Connection>,
         tracked: &Arc<Tracked>,
         response: &mut Response<Incoming>,
-    ) -> Result<(), Reply> {
-        let Some(protocol) = self.protocol else { return Ok(()) };
+    ) -> Result<bool, Reply> {
+        let Some(protocol) = self.protocol else { return Ok(false) };
         let status = response.status();
         let agrees = status == StatusCode::SWITCHING_PROTOCOLS || (self.is_connect && status.is_success());
         let permit = connection.proxy.policy.permit_tunnel(&protocol);
         connection.exchanges.decide(agrees && permit.is_some());
         if !agrees {
-            return Ok(());
+            return Ok(false);
         }
         let Some(permit) = permit else {
             tracked.fail("a switch to a protocol that is not read".into());
@@ -71,7 +71,7 @@ impl Upgrade {
                 connection.failed(&error);
             }
         });
-        Ok(())
+        Ok(true)
     }
 }
 
