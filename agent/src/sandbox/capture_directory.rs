@@ -4,6 +4,7 @@ use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::libc::{O_DIRECTORY, O_NOFOLLOW};
 
@@ -31,6 +32,7 @@ pub struct Owner {
 }
 
 /// A session's directory.
+#[derive(Clone)]
 pub struct Directory {
     /// Where it is.
     pub path: PathBuf,
@@ -38,7 +40,7 @@ pub struct Directory {
     /// among others, those as well.
     pub hidden: PathBuf,
     /// It, open.
-    pub handle: File,
+    pub handle: Arc<File>,
     user: User,
 }
 
@@ -86,19 +88,10 @@ pub fn make(place: &Place, name: &str, stamp: &str, owner: &Owner, writer: u32) 
         Place::Among(folder) | Place::System(folder) => folder.clone(),
         Place::Given(_) => path.clone(),
     };
-    Ok(Directory { path, hidden, handle, user: owner.user.clone() })
+    Ok(Directory { path, hidden, handle: Arc::new(handle), user: owner.user.clone() })
 }
 
 impl Directory {
-    /// Another hold of the same.
-    ///
-    /// # Errors
-    /// If there is no descriptor for it.
-    pub fn again(&self) -> io::Result<Self> {
-        let (path, hidden) = (self.path.clone(), self.hidden.clone());
-        Ok(Self { path, hidden, handle: self.handle.try_clone()?, user: self.user.clone() })
-    }
-
     /// Removes it again if nothing is in it.
     pub fn abandon(self) {
         let removed = guise::as_user(&self.user, || fs::remove_dir(&self.path).map_err(failed("remove", &self.path)));

@@ -50,14 +50,8 @@ pub fn run(config: &config::Run) -> anyhow::Result<u8> {
     }
     let mut session = Session::create(&config.name, &config.failpoint)?;
     let result = record(config).and_then(|capture| {
-        let again = capture.as_ref().map(Directory::again).transpose().context("cannot duplicate a descriptor")?;
-        let started = Running::start(&mut session, config, signals, capture);
-        if started.is_err()
-            && let Some(directory) = again
-        {
-            directory.abandon();
-        }
-        let mut running = started?;
+        let started = Running::start(&mut session, config, signals, capture.clone());
+        let mut running = started.inspect_err(|_| capture.into_iter().for_each(Directory::abandon))?;
         let result = running.watch(config);
         running.stop(&config.failpoint);
         result
