@@ -30,9 +30,8 @@ fn workers_that_die_under_load_cost_connections_and_never_give_a_wrong_answer() 
     let output = clients.finish_within(LIMIT);
     assert!(output.ok().trim_end().ends_with("wrong []"), "{output:#?}");
     assert_eq!(session.exec(&["curl", "-sS", URL]).ok(), HELLO);
-    for line in ["the worker died", "another worker was started"] {
-        assert_eq!(session.log().matches(line).count(), DEATHS, "{line}");
-    }
+    // A log that is full starts over, with what went wrong.
+    assert_eq!(session.log().matches("the worker died").count(), DEATHS);
     session.down();
 }
 

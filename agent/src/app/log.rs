@@ -1,7 +1,7 @@
 //! The session's log: what supervisor and worker have to say, kept off the terminal, which is the command's.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read as _, Seek as _, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,6 +17,8 @@ use crate::engine::event::{Event, Sink};
 
 /// The log starts over when it has grown to this many bytes.
 const MAX_BYTES: u64 = 16 << 20;
+/// How many bytes of what went wrong are kept when it does.
+const KEPT_BYTES: usize = 1 << 20;
 /// How many bytes a process writes before it looks how far the log has grown.
 const UNSEEN: usize = 64 << 10;
 
@@ -25,7 +27,7 @@ const UNSEEN: usize = 64 << 10;
 /// # Errors
 /// If it cannot be opened.
 pub(super) fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).mode(0o600).open(path)
+    OpenOptions::new().create(true).read(true).append(true).mode(0o600).open(path)
 }
 
 /// Sends this process's messages to `file`; of what libraries say, only what is wrong. Gives what becomes of them.
@@ -73,7 +75,8 @@ pub(super) fn write(event: &Event) {
     }
 }
 
-/// A file that starts over when it is full. Opened for appending, it is shared by processes without mixing lines.
+/// A file that starts over with what went wrong when it is full. Opened for appending, it is shared by processes without
+/// mixing lines.
 struct Capped<F = File> {
     file: F,
     unseen: usize,
@@ -107,12 +110,44 @@ impl Capped {
         if self.unseen >= UNSEEN {
             self.unseen = 0;
             if self.file.metadata()?.len() > MAX_BYTES {
-                self.file.set_len(0)?;
+                self.start_over()?;
             }
         }
         self.unseen += more;
         Ok(())
     }
+
+    /// A line that another process writes meanwhile may be lost.
+    fn start_over(&mut self) -> io::Result<()> {
+        let mut said = Vec::new();
+        self.file.rewind()?;
+        self.file.read_to_end(&mut said)?;
+        self.file.set_len(0)?;
+        self.file.write_all(&gone_wrong(&said))
+    }
+}
+
+/// The lines that are warnings or errors, of many the last, and that others are gone.
+fn gone_wrong(said: &[u8]) -> Vec<u8> {
+    let mut room = KEPT_BYTES;
+    let wrong = said.split_inclusive(|byte| *byte == b'\n').rev().filter(|line| is_wrong(line));
+    let mut kept: Vec<&[u8]> = wrong.take_while(|line| take(&mut room, line.len())).collect();
+    kept.push(b"the log was full: of what is older, only warnings and errors were kept\n");
+    kept.reverse();
+    kept.concat()
+}
+
+/// Whether the word after the time says so.
+fn is_wrong(line: &[u8]) -> bool {
+    let level = line.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).nth(1);
+    matches!(level, Some(b"WARN" | b"ERROR"))
+}
+
+/// Takes so much of the room, if there is as much.
+fn take(room: &mut usize, wanted: usize) -> bool {
+    let left = room.checked_sub(wanted);
+    *room = left.unwrap_or(*room);
+    left.is_some()
 }
 
 impl<F: Write> Capped<F> {
@@ -144,9 +179,11 @@ impl Write for Capped {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+    use std::fs;
     use std::io::{self, Write};
 
-    use super::{Capped, Lost, Missing};
+    use super::{Capped, KEPT_BYTES, Lost, MAX_BYTES, Missing, UNSEEN, gone_wrong, open};
 
     /// A disk with room for so many bytes.
     struct Disk {
@@ -185,5 +222,32 @@ mod tests {
             log.append(b"six\n");
             assert_eq!(String::from_utf8_lossy(&log.file.written), expect, "{room}");
         }
+    }
+
+    #[test]
+    fn a_full_log_starts_over_with_what_went_wrong() {
+        let path = std::env::temp_dir().join(format!("agent-log-{}", std::process::id()));
+        let mut log = String::from("2026-01-01T00:00:00Z ERROR the worker died status=9\n");
+        log.push_str("2026-01-01T00:00:01Z  WARN slow\n");
+        while log.len() <= usize::try_from(MAX_BYTES).unwrap() {
+            writeln!(log, "2026-01-01T00:00:02Z  INFO {{\"event\":\"connection_accepted\"}} WARN").unwrap();
+        }
+        fs::write(&path, &log).unwrap();
+        let file = open(&path).unwrap();
+        let mut capped = Capped { file, unseen: UNSEEN, missing: Missing::default(), lost: Lost::default() };
+        capped.write_all(b"next\n").unwrap();
+        let expect = "the log was full: of what is older, only warnings and errors were kept\n\
+                      2026-01-01T00:00:00Z ERROR the worker died status=9\n2026-01-01T00:00:01Z  WARN slow\nnext\n";
+        assert_eq!(fs::read_to_string(&path).unwrap(), expect);
+        fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn of_many_errors_a_log_keeps_the_last() {
+        let errors: Vec<String> = (0..100_000).map(|n| format!("now ERROR number {n}\n")).collect();
+        let kept = String::from_utf8(gone_wrong(errors.concat().as_bytes())).unwrap();
+        assert!(kept.len() < KEPT_BYTES + 100 && kept.ends_with("now ERROR number 99999\n"));
+        let first: usize = kept.lines().nth(1).unwrap().rsplit(' ').next().unwrap().parse().unwrap();
+        assert_eq!(kept.lines().count(), 1 + 100_000 - first);
     }
 }
