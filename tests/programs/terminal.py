@@ -26,11 +26,10 @@ while True:
     os.write(1, data)
     if b"waiting" in shown and not done:
         done = True
-        if doing.startswith("interrupt"):
+        if doing == "interrupt":
             os.write(master, b"\x03")
-        if doing == "interrupt-and-type":
-            os.write(master, b"hello\n")
         if doing == "resize":
             resize(master, 50, 120)
+        os.write(master, b"hello\n")
 _, status = os.waitpid(pid, 0)
 sys.exit(os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))

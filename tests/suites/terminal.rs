@@ -4,13 +4,13 @@
 
 use tests::{Agent, Lab, Output, PYTHON, process, tools};
 
-/// Runs a shell script under the agent on a pseudoterminal of 40 lines and 100 columns. `doing` is what the terminal's
-/// user does after the line `waiting`.
-fn on_a_terminal(agent: &Agent<'_>, doing: &str, script: &str) -> Output {
+/// Runs a command under the agent on a pseudoterminal of 40 lines and 100 columns. `doing` is what the terminal's user
+/// does after the line `waiting`.
+fn on_a_terminal(agent: &Agent<'_>, doing: &str, argv: &[&str]) -> Output {
     let inner = agent.command();
     let mut command = tools::command(PYTHON);
     command.args([&tools::program("terminal.py"), doing]).arg(inner.get_program()).args(inner.get_args());
-    let output = process::run(command.args(["--", "sh", "-c", script]));
+    let output = process::run(command.arg("--").args(argv));
     tests::Leftovers::of(agent.name()).assert_clean();
     output
 }
@@ -18,7 +18,8 @@ fn on_a_terminal(agent: &Agent<'_>, doing: &str, script: &str) -> Output {
 #[test]
 fn the_command_has_the_terminal_and_its_size() {
     let lab = Lab::bare();
-    let output = on_a_terminal(&lab.agent(), "nothing", "test -t 0 && test -t 1 && test -t 2 && stty size; exit 3");
+    let script = "test -t 0 && test -t 1 && test -t 2 && stty size; exit 3";
+    let output = on_a_terminal(&lab.agent(), "nothing", &["sh", "-c", script]);
     output.assert_status(3);
     assert_eq!(output.stdout, "40 100\r\n");
 }
@@ -26,28 +27,16 @@ fn the_command_has_the_terminal_and_its_size() {
 #[test]
 fn ctrl_c_ends_the_command_and_the_agent_returns_its_status() {
     let lab = Lab::bare();
-    // It starts no process while it waits: dash may lose a signal that arrives as it does.
-    let script = "trap 'echo interrupted; exit 9' INT; echo waiting; while :; do read line; done";
-    let output = on_a_terminal(&lab.agent(), "interrupt", script);
-    output.assert_status(9).assert_stdout("interrupted");
-    assert_eq!(output.stdout.matches("interrupted").count(), 1, "{output:#?}");
-    let output = on_a_terminal(&lab.agent(), "interrupt", "echo waiting; exec sleep 100");
-    output.assert_status(130);
+    on_a_terminal(&lab.agent(), "interrupt", &["sh", "-c", "echo waiting; exec sleep 100"]).assert_status(130);
 }
 
 #[test]
-fn a_command_that_ignores_ctrl_c_goes_on() {
+fn what_the_terminal_signals_reaches_the_command_once_and_it_may_go_on() {
     let lab = Lab::bare();
-    // A trapped signal ends a `read` in some shells: it is then asked again.
-    let script = "trap 'echo no' INT; echo waiting; until read line; do :; done; echo got $line; exit 2";
-    let output = on_a_terminal(&lab.agent(), "interrupt-and-type", script);
-    output.assert_status(2).assert_stdout("got hello");
-}
-
-#[test]
-fn a_new_size_reaches_the_command() {
-    let lab = Lab::bare();
-    let script = "trap 'stty size; exit 0' WINCH; echo waiting; while :; do read line; done";
-    let output = on_a_terminal(&lab.agent(), "resize", script);
-    output.assert_status(0).assert_stdout("50 120");
+    for (doing, signal, size) in [("interrupt", "SIGINT", "100 40"), ("resize", "SIGWINCH", "120 50")] {
+        let output = on_a_terminal(&lab.agent(), doing, &[PYTHON, &tools::program("signalled.py"), signal]);
+        output.assert_status(9);
+        assert!(output.stdout.contains(&format!("signalled {size}\r\n")), "{output:#?}");
+        assert!(output.stdout.contains("got hello once"), "{output:#?}");
+    }
 }
