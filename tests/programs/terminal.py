@@ -1,6 +1,6 @@
 """Runs a command on a pseudoterminal of 40 by 100 and does what its user would: `terminal.py DOING CMD...`. Copies
 what the terminal shows, and ends with the command's status."""
-import fcntl, os, pty, struct, sys, termios
+import fcntl, os, pty, signal, struct, sys, termios
 
 doing, argv = sys.argv[1], sys.argv[2:]
 
@@ -12,6 +12,8 @@ def resize(fd, rows, columns):
 pid, master = pty.fork()
 if pid == 0:
     resize(0, 40, 100)
+    # A shell that ran this in the background had it ignored, and what is ignored stays so.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execvp(argv[0], argv)
 
 shown, done = b"", False
