@@ -10,6 +10,7 @@ mod handoff;
 mod log;
 mod naming;
 mod packets;
+pub mod policy;
 pub mod replay;
 pub mod sandbox_up;
 pub mod sessions;

@@ -33,7 +33,7 @@ pub(super) enum Extra {
 }
 
 /// What the programs of a session know about it.
-pub(super) fn kernel_config(policy: Policy) -> Config {
+pub(super) fn kernel_config(policy: &Policy) -> Config {
     Config {
         child4: maps::address(link::CHILD4.into()),
         child6: maps::address(link::CHILD6.into()),
@@ -57,7 +57,7 @@ impl Takers {
     /// Begins where the session's former worker ended.
     pub(super) fn start(
         extras: &mut HashMap<Extra, OwnedFd>,
-        policy: Policy,
+        policy: &Policy,
         flows: Arc<FlowTable>,
         recorder: Option<Arc<Recorder>>,
     ) -> anyhow::Result<Self> {

@@ -59,7 +59,7 @@ pub(super) fn bring_up(plan: Plan) -> anyhow::Result<Sandbox> {
     // Loading needs no namespace and takes as long as all the rest.
     let failpoint = plan.failpoint.clone();
     let loading = std::thread::spawn(move || {
-        let dataplane = load(plan.policy, &plan.cgroup, plan.layout);
+        let dataplane = load(&plan.policy, &plan.cgroup, plan.layout);
         failpoint.pass(Step::Made);
         dataplane
     });
@@ -80,7 +80,7 @@ pub(super) fn join<T>(thread: JoinHandle<anyhow::Result<T>>) -> anyhow::Result<T
     thread.join().map_err(|_panic| anyhow!("a thread that set the session up panicked"))?
 }
 
-fn load(policy: Policy, cgroup: &Path, layout: JoinHandle<Layout>) -> anyhow::Result<Dataplane> {
+fn load(policy: &Policy, cgroup: &Path, layout: JoinHandle<Layout>) -> anyhow::Result<Dataplane> {
     // Without it, connections are told of no executable; all the rest is the same.
     let layout = layout.join().unwrap_or_default();
     let mut dataplane = Dataplane::load(&kernel_config(policy), &layout)?;

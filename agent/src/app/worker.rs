@@ -135,9 +135,9 @@ async fn serve(
     let table = FlowTable::new(descriptors.flows, descriptors.names, descriptors.owners, settings.ifindex)?;
     let table = Arc::new(table);
     let resolvers = settings.resolvers.clone();
-    let policy = settings.policy;
+    let policy = settings.policy.clone();
     let forwarder = Forwarder::new(dns_config(resolvers), policy.queries(Instant::now()), Arc::clone(&events));
-    let takers = Arc::new(Takers::start(&mut descriptors.extras, policy, Arc::clone(&table), recorder.clone())?);
+    let takers = Arc::new(Takers::start(&mut descriptors.extras, &policy, Arc::clone(&table), recorder.clone())?);
     let flows = Arc::new(Table { table, forwarder: Arc::clone(&forwarder) });
     let config = proxy::Config { secrets: takers.secrets(), ..proxy_config(settings, max_connections, last) };
     let proxy = Proxy::new(config, policy, flows, Arc::new(Host), Arc::clone(&events))?;

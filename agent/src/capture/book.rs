@@ -56,11 +56,8 @@ impl Book {
             Event::ConnectionAccepted { connection: id, child, orig_dst, process } => {
                 self.connections.insert(id.0, Connection::new(at, *child, *orig_dst, process.clone()));
             }
-            Event::ExchangeRefused { exchange, .. } => {
-                if let Some(exchange) = self.exchanges.get_mut(&exchange.0) {
-                    (exchange.is_refused, exchange.is_dirty) = (true, true);
-                }
-            }
+            Event::ExchangeRefused { exchange, rule, .. } => self.judged(*exchange, true, rule.clone()),
+            Event::ExchangeAllowed { exchange, rule } => self.judged(*exchange, false, Some(rule.clone())),
             Event::ExchangeFinished { exchange, error, .. } => self.finish(at, *exchange, error.clone()),
             _ => {
                 let known = event.connection().and_then(|id| self.connections.get_mut(&id.0));
@@ -71,6 +68,12 @@ impl Book {
                     self.rows.push(Row::Event { at, event });
                 }
             }
+        }
+    }
+
+    fn judged(&mut self, id: ExchangeId, is_refused: bool, rule: Option<String>) {
+        if let Some(exchange) = self.exchanges.get_mut(&id.0) {
+            (exchange.is_refused, exchange.rule, exchange.is_dirty) = (is_refused, rule, true);
         }
     }
 

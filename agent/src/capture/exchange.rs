@@ -21,6 +21,8 @@ pub(super) struct Exchange {
     pub(super) informational: Vec<(u16, Vec<Field>)>,
     pub(super) response: Option<Vec<Field>>,
     pub(super) is_refused: bool,
+    /// The rule that decided, if one did.
+    pub(super) rule: Option<String>,
     pub(super) error: Option<String>,
     pub(super) stream: Option<Kind>,
     pub(super) request: Side,
@@ -65,6 +67,7 @@ impl Exchange {
             informational: Vec::new(),
             response: None,
             is_refused: false,
+            rule: None,
             error: None,
             stream: None,
             request: Side::default(),

@@ -45,7 +45,7 @@ enum Action {
 
 /// Which capture.
 #[derive(Args)]
-struct CaptureArgs {
+pub(super) struct CaptureArgs {
     /// The capture of this session, or the latest of that name [default: the latest of all]
     #[arg(long, value_name = "NAME")]
     netns: Option<String>,

@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and what it calls.
 
 mod flows;
+mod policy;
 mod run;
 
 use std::ffi::OsString;
@@ -61,6 +62,8 @@ enum Command {
     Export(flows::ExportArgs),
     /// Send a recorded request again, in a running session, and show both answers
     Replay(flows::ReplayArgs),
+    /// Check rules, and explain what they make of a request
+    Policy(policy::PolicyArgs),
     /// Say what this machine lacks, and what to do about it
     Doctor(Output),
     /// Try to get round sessions of its own in every known way, and say what stopped each
@@ -203,6 +206,7 @@ fn command(command: Command) -> anyhow::Result<u8> {
         Command::Flows(args) => flows::flows(args)?,
         Command::Export(args) => flows::export(args)?,
         Command::Replay(args) => flows::replay(args)?,
+        Command::Policy(args) => return policy::policy(args),
         Command::Doctor(output) => return Ok(u8::from(!app::doctor::doctor(output.json)?)),
     }
     Ok(0)

@@ -89,7 +89,7 @@ pub(super) struct RunArgs {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum ModeArg {
+pub(super) enum ModeArg {
     /// Allow all TCP, record everything
     Observe,
     /// Refuse what is not understood
@@ -112,13 +112,19 @@ enum TcArg {
     Clsact,
 }
 
+impl From<ModeArg> for Mode {
+    fn from(arg: ModeArg) -> Self {
+        match arg {
+            ModeArg::Observe => Self::Observe,
+            ModeArg::Enforce => Self::Enforce,
+        }
+    }
+}
+
 impl From<RunArgs> for RunInput {
     fn from(args: RunArgs) -> Self {
         let allowances = openings(&args);
-        let mode = match args.mode {
-            ModeArg::Observe => Mode::Observe,
-            ModeArg::Enforce => Mode::Enforce,
-        };
+        let mode = args.mode.into();
         let carrier = args.carrier.map(|carrier| match carrier {
             CarrierArg::Verbatim => Carrier::Verbatim,
             CarrierArg::Terminate => Carrier::Terminate,

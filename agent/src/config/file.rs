@@ -1,8 +1,8 @@
-//! The file of `--config`: settings in TOML, checked whole before anything is made. What is unknown in it is refused.
+//! The file of `--config`: settings and rules in TOML, checked whole before anything is made. What is unknown in it is
+//! refused.
 
 use std::fs;
 use std::io;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use rustls::crypto::aws_lc_rs::default_provider;
@@ -13,7 +13,11 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::capture;
+use super::document::{self, Mistake, line};
 use crate::engine::policy::host::HostPattern;
+use crate::engine::policy::rules::Rules;
+use crate::engine::policy::rules::example::Example;
+use crate::engine::policy::rules::rule::Rule;
 use crate::engine::policy::{OnPinned, Refuse};
 use crate::proxy::ClientCertificate;
 
@@ -28,6 +32,10 @@ pub struct Settings {
     pub capture: capture::Settings,
     /// `[[client_certificate]]`, in the file's order.
     pub client_certificates: Vec<ClientCertificate>,
+    /// `[[rule]]`, in the file's order.
+    pub rules: Rules,
+    /// `[[example]]`, each with the line that it begins in.
+    pub examples: Vec<(usize, Example)>,
 }
 
 /// Why the file cannot be used.
@@ -42,17 +50,18 @@ pub enum Error {
         source: std::io::Error,
     },
     /// Something in it is wrong.
-    #[error("{}:{line}:{column}: {what}", path.display())]
+    #[error("{}", lines(path, mistakes))]
     Wrong {
         /// The file.
         path: PathBuf,
-        /// From 1.
-        line: usize,
-        /// From 1, in characters.
-        column: usize,
-        /// What is wrong, and what to write instead.
-        what: String,
+        /// One at least, in its order.
+        mistakes: Vec<Mistake>,
     },
+}
+
+fn lines(path: &Path, mistakes: &[Mistake]) -> String {
+    let line = |mistake: &Mistake| format!("{}:{}:{}: {}", path.display(), mistake.line, mistake.column, mistake.what);
+    mistakes.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[derive(Deserialize)]
@@ -64,6 +73,10 @@ struct Document {
     capture: capture::Settings,
     #[serde(default)]
     client_certificate: Vec<Entry>,
+    #[serde(default)]
+    rule: Vec<Rule>,
+    #[serde(default)]
+    example: Vec<Spanned<Example>>,
 }
 
 #[derive(Deserialize)]
@@ -77,7 +90,7 @@ struct Entry {
 /// Reads the file at `path` and the files that it names; those are found from its folder.
 ///
 /// # Errors
-/// The first thing that is wrong, with its place.
+/// Everything that is wrong, with its place.
 pub fn read(path: &Path) -> Result<Settings, Error> {
     let text = fs::read_to_string(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
     parse(path, &text, &|named| fs::read(named))
@@ -88,36 +101,43 @@ pub fn read(path: &Path) -> Result<Settings, Error> {
 /// # Errors
 /// As [`read`].
 pub fn parse(path: &Path, text: &str, read: &dyn Fn(&Path) -> io::Result<Vec<u8>>) -> Result<Settings, Error> {
-    let source = Source { path, text, read };
-    let document: Document = toml::from_str(text).map_err(|error| {
-        source.wrong(error.span().unwrap_or_default(), error.message().trim_end_matches('.').to_owned())
-    })?;
+    let wrong = |mistakes| Error::Wrong { path: path.to_owned(), mistakes };
+    let document: Document = document::read(text).map_err(wrong)?;
+    let source = Source { folder: path.parent().unwrap_or(Path::new("")), text, read };
     let certificates = document.client_certificate.into_iter().map(|entry| source.client_certificate(entry));
+    let (good, bad): (Vec<_>, Vec<_>) = certificates.partition(Result::is_ok);
+    let mistakes: Vec<Mistake> = bad.into_iter().filter_map(Result::err).collect();
+    if !mistakes.is_empty() {
+        return Err(wrong(mistakes));
+    }
     let (on_pinned, refuse, capture) = (document.on_pinned, document.refuse, document.capture);
-    Ok(Settings { on_pinned, refuse, capture, client_certificates: certificates.collect::<Result<_, _>>()? })
+    let client_certificates = good.into_iter().flatten().collect();
+    let examples = document.example.into_iter().map(|example| (line(text, &example.span()), example.into_inner()));
+    let (examples, rules) = (examples.collect(), document.rule.into());
+    Ok(Settings { on_pinned, refuse, capture, client_certificates, rules, examples })
 }
 
 /// The file, for messages about it.
 struct Source<'a> {
-    path: &'a Path,
+    folder: &'a Path,
     text: &'a str,
     read: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
 }
 
 impl Source<'_> {
-    fn client_certificate(&self, entry: Entry) -> Result<ClientCertificate, Error> {
+    fn client_certificate(&self, entry: Entry) -> Result<ClientCertificate, Mistake> {
         let pem = self.named(&entry.cert)?;
         let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
         let chain = parsed.unwrap_or_default();
         if chain.is_empty() {
-            return Err(self.file(&entry.cert, "has no certificate in PEM (`-----BEGIN CERTIFICATE-----`)"));
+            return Err(self.wrong(&entry.cert, "has no certificate in PEM (`-----BEGIN CERTIFICATE-----`)"));
         }
         let pem = self.named(&entry.key)?;
         let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|error| {
-            self.file(&entry.key, &format!("has no private key in PEM, without a passphrase: {error}"))
+            self.wrong(&entry.key, &format!("has no private key in PEM, without a passphrase: {error}"))
         })?;
         CertifiedKey::from_der(chain.clone(), key, &default_provider())
-            .map_err(|error| self.file(&entry.key, &format!("is not the key of `cert`: {error}")))?;
+            .map_err(|error| self.wrong(&entry.key, &format!("is not the key of `cert`: {error}")))?;
         Ok(ClientCertificate {
             host: entry.host,
             chain: chain.into_iter().map(|certificate| certificate.to_vec()).collect(),
@@ -126,24 +146,13 @@ impl Source<'_> {
     }
 
     /// Reads a file that the file names.
-    fn named(&self, name: &Spanned<PathBuf>) -> Result<Vec<u8>, Error> {
-        let folder = self.path.parent().unwrap_or(Path::new(""));
-        (self.read)(&folder.join(name.as_ref())).map_err(|error| self.file(name, &format!("cannot be read: {error}")))
+    fn named(&self, name: &Spanned<PathBuf>) -> Result<Vec<u8>, Mistake> {
+        let content = (self.read)(&self.folder.join(name.as_ref()));
+        content.map_err(|error| self.wrong(name, &format!("cannot be read: {error}")))
     }
 
-    fn file(&self, name: &Spanned<PathBuf>, what: &str) -> Error {
-        self.wrong(name.span(), format!("`{}` {what}", name.as_ref().display()))
-    }
-
-    fn wrong(&self, span: Range<usize>, what: String) -> Error {
-        let before = self.text.get(..span.start).unwrap_or(self.text);
-        let line = before.rsplit('\n').next().unwrap_or(before);
-        Error::Wrong {
-            path: self.path.to_owned(),
-            line: before.matches('\n').count() + 1,
-            column: line.chars().count() + 1,
-            what,
-        }
+    fn wrong(&self, name: &Spanned<PathBuf>, what: &str) -> Mistake {
+        Mistake::at(self.text, &name.span(), format!("`{}` {what}", name.as_ref().display()))
     }
 }
 
@@ -195,6 +204,11 @@ mod tests {
             let error = read(&path).err().unwrap().to_string();
             assert!(error.starts_with(&format!("{}:{expected}", path.display())), "{text}: {error}");
         }
+        let both =
+            "refuse = 'never'\n[[client_certificate]]\nhost = 'a b'\ncert = 'x'\nkey = 'y'\n[[rule]]\nverdict = 'no'\n";
+        assert_eq!(read(&folder.write("agent.toml", both)).err().unwrap().to_string().lines().count(), 3);
+        let absent = entry("a", "one.pem", "k") + &entry("b", "two.pem", "k");
+        assert_eq!(read(&folder.write("agent.toml", &absent)).err().unwrap().to_string().lines().count(), 2);
         assert!(matches!(read(Path::new("/nonexistent")), Err(Error::Unreadable { .. })));
     }
 

@@ -3,6 +3,7 @@
 
 pub mod authority;
 pub mod capture;
+pub mod document;
 pub mod file;
 pub mod invoker;
 mod writable;
@@ -201,6 +202,7 @@ pub fn run(input: RunInput) -> Result<Run, Error> {
         policy: Policy {
             on_pinned: settings.on_pinned.unwrap_or(policy.on_pinned),
             refuse: settings.refuse.unwrap_or(policy.refuse),
+            rules: settings.rules,
             ..policy
         },
         command,

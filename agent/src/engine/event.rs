@@ -224,6 +224,17 @@ pub enum Event {
         exchange: ExchangeId,
         /// The status it was answered with.
         status: u16,
+        /// The rule that says so, if one does.
+        rule: Option<String>,
+        /// Why.
+        reason: String,
+    },
+    /// A rule let a request pass. What passes because no rule is about it has no such event.
+    ExchangeAllowed {
+        /// The exchange.
+        exchange: ExchangeId,
+        /// The rule.
+        rule: String,
     },
     /// A message was refused because it is not HTTP or may be read in two ways. Its connection ends, or its stream.
     MessageRefused {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
 use agent_common::maps::Verdict;
@@ -19,6 +19,7 @@ use super::{Proxy, tls};
 use crate::engine::event::{ConnectionId, Event};
 use crate::engine::http::RequestHead;
 use crate::engine::http::exchange::Exchange;
+use crate::engine::policy::rules::subject::ConnFacts;
 use crate::engine::policy::{self, Content};
 use crate::engine::process::Process;
 use crate::engine::wire::sniff::Sniff;
@@ -42,6 +43,8 @@ pub(crate) struct Connection {
     verdict: Verdict,
     named: AtomicBool,
     early: Mutex<Option<Result<Socket, Error>>>,
+    /// The host that TLS names, if it does.
+    pub(crate) server_name: OnceLock<String>,
     /// Who opened it, if the kernel says so.
     pub(crate) process: Option<Process>,
     _slot: OwnedSemaphorePermit,
@@ -77,6 +80,7 @@ impl Accepted {
             verdict,
             named: AtomicBool::new(false),
             early: Mutex::default(),
+            server_name: OnceLock::new(),
             process: proxy.flows.process(self.child, local),
             _slot: slot,
         };
@@ -188,9 +192,16 @@ impl Connection {
         if let Some(tape) = &self.proxy.tape {
             exchange.record(self.id, head, tape);
         }
-        let verdict = self.proxy.policy.decide(head);
-        if let policy::Verdict::Refuse(reply) = &verdict {
-            emit(Event::ExchangeRefused { exchange: id, status: reply.status.as_u16() });
+        let server_name = self.server_name.get().map(String::as_str);
+        let facts = ConnFacts { orig_dst: self.orig_dst, server_name, process: self.process.as_ref() };
+        let policy::Judgement { verdict, rule, reason } = self.proxy.policy.decide(head, facts);
+        match (&verdict, rule) {
+            (policy::Verdict::Refuse(reply), rule) => {
+                let (status, reason) = (reply.status.as_u16(), reason.unwrap_or_default());
+                emit(Event::ExchangeRefused { exchange: id, status, rule, reason });
+            }
+            (policy::Verdict::Forward(_), Some(rule)) => emit(Event::ExchangeAllowed { exchange: id, rule }),
+            (policy::Verdict::Forward(_), None) => {}
         }
         (exchange, verdict)
     }

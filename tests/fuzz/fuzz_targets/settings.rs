@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use agent::config::document::Mistake;
 use agent::config::file::{Error, parse};
 use libfuzzer_sys::fuzz_target;
 
@@ -15,9 +16,12 @@ fuzz_target!(|bytes: &[u8]| {
     match parse(Path::new("agent.toml"), text, &|_| Ok(named.to_vec())) {
         Ok(settings) => assert!(settings.client_certificates.iter().all(|certificate| !certificate.chain.is_empty())),
         Err(Error::Unreadable { .. }) => panic!("nothing was to be read"),
-        Err(Error::Wrong { line, column, what, .. }) => {
-            let longest = text.split('\n').nth(line - 1).expect("a line of the file").chars().count();
-            assert!(column >= 1 && column <= longest + 1, "{line}:{column}: {what}");
+        Err(Error::Wrong { mistakes, .. }) => {
+            assert!(!mistakes.is_empty());
+            for Mistake { line, column, what } in mistakes {
+                let longest = text.split('\n').nth(line - 1).expect("a line of the file").chars().count();
+                assert!(column >= 1 && column <= longest + 1, "{line}:{column}: {what}");
+            }
         }
     }
 });

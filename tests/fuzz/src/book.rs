@@ -1,5 +1,6 @@
 //! Judges the exchanges of a play, and keeps what is reported of them.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,7 +8,9 @@ use agent::engine::event::{ConnectionId, Event, ExchangeId};
 use agent::engine::http::exchange::Exchange;
 use agent::engine::http::verbatim::Exchanges;
 use agent::engine::http::{Reply, RequestHead};
+use agent::engine::policy::rules::subject::ConnFacts;
 use agent::engine::policy::{ConnPermit, Mode, Policy, Verdict};
+use http::StatusCode;
 
 /// Judges by the mode, and refuses besides whatever has `!` in its path.
 pub struct Book {
@@ -35,9 +38,11 @@ impl Exchanges for Book {
         let (exchange, started) = Exchange::begin(ConnectionId(1), id, head);
         self.emit(started);
         if head.path.contains('!') {
-            return (exchange, Verdict::Refuse(Reply::blocked(head.host(), "its path", "choose another")));
+            return (exchange, Verdict::Refuse(Reply::text(StatusCode::FORBIDDEN, "choose another path")));
         }
-        (exchange, self.policy.decide(head))
+        let connection =
+            ConnFacts { orig_dst: SocketAddr::from(([192, 0, 2, 1], 443)), server_name: None, process: None };
+        (exchange, self.policy.decide(head, connection).verdict)
     }
 
     fn permit_tunnel(&self, protocol: &str) -> Option<ConnPermit> {

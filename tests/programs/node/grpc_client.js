@@ -127,6 +127,12 @@ async function large() {
   assert.ok(message.equals(response));
 }
 
+async function blocked() {
+  const { error } = await unary(client, 'Unary', Buffer.alloc(0));
+  const details = 'blocked by rule `no unary`: ü: 100 %; ask whoever runs the session to allow it';
+  assert.deepStrictEqual([error.code, error.details], [grpc.status.PERMISSION_DENIED, details]);
+}
+
 run({
   metadata_arrives: metadataArrives,
   an_error_keeps_status_message_and_trailers: errors,
@@ -139,4 +145,5 @@ run({
     givenUp({ deadline: Date.now() + 1000 }, 'some', () => {}, grpc.status.DEADLINE_EXCEEDED),
   messages_are_compressed: compressed,
   a_message_of_64_mib_goes_both_ways: large,
+  a_blocked_call_says_why: blocked,
 }, () => process.exit(0));

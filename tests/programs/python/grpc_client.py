@@ -110,8 +110,18 @@ def a_message_of_64_mib_goes_both_ways():
     assert unary(message) == message
 
 
+def a_blocked_call_says_why():
+    try:
+        unary(b"")
+    except grpc.RpcError as error:
+        expect = "blocked by rule `no unary`: ü: 100 %; ask whoever runs the session to allow it"
+        assert (error.code(), error.details()) == (grpc.StatusCode.PERMISSION_DENIED, expect), error
+    else:
+        raise AssertionError("no error")
+
+
 checks = (metadata_arrives, an_error_keeps_status_message_and_trailers, a_client_streams, a_server_streams, both_stream,
           a_cancelled_call_is_cancelled_at_the_server, a_deadline_ends_the_call_at_both_ends, messages_are_compressed,
-          a_message_of_64_mib_goes_both_ways)
+          a_message_of_64_mib_goes_both_ways, a_blocked_call_says_why)
 run({f.__name__: f for f in checks}, sys.argv[2:])
 channel.close()

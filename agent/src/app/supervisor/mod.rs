@@ -131,7 +131,7 @@ impl Running {
         let plan = Plan {
             netns: netns.clone(),
             cgroup: cgroup.clone(),
-            policy: config.policy,
+            policy: config.policy.clone(),
             packets: config.pcap.is_some(),
             attachment: config.attachment,
             layout,

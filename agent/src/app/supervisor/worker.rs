@@ -136,7 +136,7 @@ fn start_over(file: &File) -> anyhow::Result<OwnedFd> {
 fn settings(config: &config::Run, extras: Vec<Extra>) -> Settings {
     Settings {
         capture: config.capture.as_ref().map(|capture| recorded(config, capture)),
-        policy: config.policy,
+        policy: config.policy.clone(),
         ca: config.ca.clone(),
         upstream_roots: config.upstream_roots.clone(),
         client_certificates: config.client_certificates.clone(),

@@ -115,6 +115,25 @@ impl RequestHead {
         })
     }
 
+    /// A head that was put together or written down: the URL by its parts, and its fields, pseudo-headers first.
+    #[must_use]
+    pub fn assembled(version: &'static str, method: Method, url: (&str, &str, &str), fields: &[Field]) -> Self {
+        let (scheme, authority, path) = url;
+        let pseudo = fields.iter().take_while(|field| field.name.starts_with(b":")).count();
+        let (pseudo, fields) = fields.split_at(pseudo);
+        let protocol = values(pseudo, ":protocol").next().map(|value| String::from_utf8_lossy(value).into_owned());
+        Self {
+            version,
+            tunnel: protocol.or_else(|| tunnel1(&method, fields)),
+            method,
+            scheme: scheme.to_owned(),
+            authority: authority.to_owned(),
+            path: path.to_owned(),
+            pseudo: pseudo.to_vec(),
+            fields: fields.to_vec(),
+        }
+    }
+
     /// The full URL.
     #[must_use]
     pub fn url(&self) -> String {

@@ -10,38 +10,35 @@ use super::Field;
 pub struct Reply {
     /// The status.
     pub status: StatusCode,
-    /// The content type.
-    pub content_type: &'static str,
+    /// What its head says of its body, but for the length.
+    pub fields: Vec<Field>,
     /// The body.
     pub body: Bytes,
 }
 
 impl Reply {
+    /// An answer whose body is of a media type.
+    #[must_use]
+    pub fn new(status: StatusCode, content_type: impl Into<Bytes>, body: impl Into<Bytes>) -> Self {
+        Self { status, fields: vec![Field::new("content-type", content_type)], body: body.into() }
+    }
+
     /// An answer of one line, which says that it is the agent's.
     #[must_use]
     pub fn text(status: StatusCode, why: &str) -> Self {
-        Self { status, content_type: "text/plain; charset=utf-8", body: format!("agent: {why}\n").into() }
+        Self::new(status, "text/plain; charset=utf-8", format!("agent: {why}\n"))
     }
 
     /// What its head says, besides the status.
     #[must_use]
-    pub fn fields(&self) -> Vec<Field> {
-        let length = self.body.len().to_string();
-        vec![Field::new("content-type", self.content_type), Field::new("content-length", length)]
+    pub fn head(&self) -> Vec<Field> {
+        let length = Field::new("content-length", self.body.len().to_string());
+        self.fields.iter().cloned().chain([length]).collect()
     }
 
     /// The answer to a request whose server could not be reached, `late` if it did not answer in time: 504 or 502.
     #[must_use]
     pub fn unreachable(why: &str, late: bool) -> Self {
         Self::text(if late { StatusCode::GATEWAY_TIMEOUT } else { StatusCode::BAD_GATEWAY }, why)
-    }
-
-    /// The answer to a request that the policy refuses: 403 with a JSON object.
-    #[must_use]
-    pub fn blocked(domain: &str, reason: &str, suggestion: &str) -> Self {
-        let body = serde_json::json!({
-            "error": "blocked", "domain": domain, "reason": reason, "suggestion": suggestion,
-        });
-        Self { status: StatusCode::FORBIDDEN, content_type: "application/json", body: format!("{body}\n").into() }
     }
 }

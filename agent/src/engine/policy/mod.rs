@@ -1,10 +1,12 @@
-//! What may pass. Only this module makes permits, and nothing is forwarded without one. It knows no rules yet: the
-//! mode alone decides, and every HTTP exchange may pass that stays one; DNS queries have limits.
+//! What may pass. Only this module makes permits, and nothing is forwarded without one. Rules decide about HTTP
+//! exchanges, the mode about everything else; DNS queries have limits.
 
 pub mod destination;
 pub mod host;
 pub mod packets;
 pub mod query;
+mod refusal;
+pub mod rules;
 
 use std::time::Instant;
 
@@ -13,6 +15,10 @@ use http::Method;
 use serde::{Deserialize, Serialize};
 
 use self::query::QueryPolicy;
+use self::refusal::Why;
+use self::rules::Rules;
+use self::rules::rule::{self, Block, Status};
+use self::rules::subject::{ConnFacts, Subject};
 use crate::engine::http::{Reply, RequestHead};
 
 /// The TCP ports that the proxy reads; others it forwards unread or the kernel refuses.
@@ -81,7 +87,7 @@ pub enum Refuse {
 }
 
 /// The compiled policy of a session.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Policy {
     /// How strict it is.
     pub mode: Mode,
@@ -91,6 +97,8 @@ pub struct Policy {
     pub on_pinned: OnPinned,
     /// What the kernel answers to what it refuses.
     pub refuse: Refuse,
+    /// What the user says of requests.
+    pub rules: Rules,
 }
 
 /// Why the bytes of a connection would be forwarded unread. What can be read always is: its exchanges are judged one by
@@ -124,7 +132,18 @@ impl Content {
 #[derive(Debug)]
 pub struct ConnPermit(());
 
-/// The judgement of a request.
+/// The judgement of a request, and who made it.
+#[derive(Debug)]
+pub struct Judgement {
+    /// What becomes of it.
+    pub verdict: Verdict,
+    /// The rule that says so, if one does.
+    pub rule: Option<String>,
+    /// Why it is refused, if it is.
+    pub reason: Option<String>,
+}
+
+/// What becomes of a request.
 #[derive(Debug)]
 pub enum Verdict {
     /// Send it upstream.
@@ -140,8 +159,9 @@ pub struct Permit(());
 impl Policy {
     /// What a mode means where nothing else is said.
     #[must_use]
-    pub const fn new(mode: Mode) -> Self {
-        Self { mode, carrier: Carrier::Verbatim, on_pinned: mode.on_pinned(), refuse: Refuse::Answer }
+    pub fn new(mode: Mode) -> Self {
+        let (carrier, refuse) = (Carrier::Verbatim, Refuse::Answer);
+        Self { mode, carrier, on_pinned: mode.on_pinned(), refuse, rules: Rules::default() }
     }
 
     /// Judges whether a connection may be relayed; `None` if it may not.
@@ -177,23 +197,86 @@ impl Policy {
         QueryPolicy::new(self.mode, now)
     }
 
-    /// Judges a request by its head.
+    /// Judges a request by its head, on a connection: the first rule that is about it decides; what no rule is about goes
+    /// on, but for tunnels that would carry what is not read. Where there are rules, a request must name the host that TLS
+    /// named.
     #[must_use]
-    pub fn decide(&self, head: &RequestHead) -> Verdict {
-        match &head.tunnel {
-            // An upgrade is judged when the server agrees to it: most do not.
-            Some(protocol) if head.method == Method::CONNECT && self.permit_tunnel(protocol).is_none() => {
-                let suggestion = "run the session in observe mode, or request the resource without CONNECT";
-                Verdict::Refuse(Reply::blocked(head.host(), "a tunnel would carry what is not read", suggestion))
-            }
-            _ => Verdict::Forward(Permit(())),
+    pub fn decide(&self, head: &RequestHead, connection: ConnFacts<'_>) -> Judgement {
+        let subject = Subject::new(head, connection);
+        if !self.rules.all().is_empty() && subject.is_misdirected() {
+            return refuse(&subject, None, &misdirected());
+        }
+        let Some((number, rule)) = self.rules.first(&subject) else { return self.decide_unruled(&subject) };
+        let name = self.rules.name(number);
+        match &rule.verdict {
+            rule::Verdict::Allow => Judgement { rule: Some(name), ..self.decide_unruled(&subject) },
+            rule::Verdict::Block(block) => refuse(&subject, Some(name), block),
         }
     }
+
+    fn decide_unruled(&self, subject: &Subject<'_>) -> Judgement {
+        match &subject.head.tunnel {
+            // An upgrade is judged when the server agrees to it: most do not.
+            Some(protocol) if subject.head.method == Method::CONNECT && self.permit_tunnel(protocol).is_none() => {
+                let block = Block {
+                    reason: Some("a tunnel would carry what is not read".into()),
+                    suggestion: Some("run the session in observe mode, or request the resource without CONNECT".into()),
+                    ..Block::default()
+                };
+                refuse(subject, None, &block)
+            }
+            _ => Judgement { verdict: Verdict::Forward(Permit(())), rule: None, reason: None },
+        }
+    }
+}
+
+/// The answer to a request for another host than TLS named (RFC 9110 section 15.5.20): browsers that use a connection for
+/// several hosts then open another one.
+fn misdirected() -> Block {
+    Block {
+        status: Status::try_from(421).ok(),
+        reason: Some("the request names another host than TLS did".into()),
+        suggestion: Some("send it on a connection of its own".into()),
+        ..Block::default()
+    }
+}
+
+fn refuse(subject: &Subject<'_>, rule: Option<String>, block: &Block) -> Judgement {
+    let reason = block.reason.as_deref().unwrap_or("a rule of this session forbids it");
+    let suggestion = block.suggestion.as_deref().unwrap_or("ask whoever runs the session to allow it");
+    let reply = refusal::reply(subject, Why { rule: rule.as_deref(), reason, suggestion }, block);
+    Judgement { verdict: Verdict::Refuse(reply), rule, reason: Some(reason.to_owned()) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_there_are_rules_a_request_names_the_host_that_tls_named() {
+        use rules::subject::tests::{connection, head};
+        let rules: Vec<rule::Rule> = vec![toml::from_str("match.host = 'b.example'\nverdict = 'block'").unwrap()];
+        let with = Policy { rules: rules.into(), ..Policy::new(Mode::Observe) };
+        let without = Policy::new(Mode::Enforce);
+        let connect = RequestHead { tunnel: Some(String::new()), ..head("CONNECT", "c.example:443", &[]) };
+        for (server_name, head, expect) in [
+            (Some("a.example"), head("GET", "A.example.:443/", &[]), None),
+            (Some("a.example"), head("GET", "c.example/", &[]), Some(421)),
+            (Some("a.example"), head("GET", "b.example/", &[]), Some(421)),
+            (Some("b.example"), head("GET", "b.example/", &[]), Some(403)),
+            (Some("a.example"), connect, None),
+            (None, head("GET", "c.example/", &[]), None),
+        ] {
+            let facts = ConnFacts { server_name, ..connection() };
+            let status = |policy: &Policy| match policy.decide(&head, facts).verdict {
+                Verdict::Refuse(reply) => Some(reply.status.as_u16()),
+                Verdict::Forward(_) => None,
+            };
+            assert_eq!(status(&with), expect, "{server_name:?} {}", head.url());
+            let is_connect = head.method == Method::CONNECT;
+            assert_eq!(status(&without), is_connect.then_some(403), "{server_name:?} {}", head.url());
+        }
+    }
 
     #[test]
     fn only_observe_relays() {

@@ -77,6 +77,7 @@ pub(crate) async fn intercept(connection: &Arc<Connection>, io: Rewind<Socket>) 
     let hello = Hello::read(connection, io).await?;
     if let Some(name) = &hello.offer.sni {
         connection.name(name);
+        connection.server_name.get_or_init(|| name.clone());
     }
     let target = Target::new(connection, &hello.offer);
     let client = Client { host: target.name.to_str().into_owned(), program: connection.program() };

@@ -171,7 +171,7 @@ impl Exchange {
 
     /// An answer of the agent's own goes to the child, with so much of its body.
     pub fn reply(&mut self, reply: &Reply, body: &[u8]) {
-        self.answer(reply.status.as_u16(), &reply.fields());
+        self.answer(reply.status.as_u16(), &reply.head());
         let mut half = self.half(Direction::Response);
         // A half that is new takes data.
         half.data(body).unwrap_or_default();

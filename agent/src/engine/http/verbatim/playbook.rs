@@ -10,6 +10,7 @@ use crate::engine::dice::Dice;
 use crate::engine::event::{ConnectionId, Event, ExchangeId};
 use crate::engine::http::exchange::{Direction, Exchange};
 use crate::engine::http::{Origin, RequestHead};
+use crate::engine::policy::rules::subject::ConnFacts;
 use crate::engine::policy::{ConnPermit, Mode, Policy, Verdict};
 
 /// Where the requests of the tests go.
@@ -61,7 +62,8 @@ impl Exchanges for Book {
         let id = ExchangeId(self.next.fetch_add(1, Ordering::Relaxed));
         let (exchange, started) = Exchange::begin(ConnectionId(1), id, head);
         self.emit(started);
-        (exchange, self.policy().decide(head))
+        let connection = ConnFacts { orig_dst: "192.0.2.1:443".parse().unwrap(), server_name: None, process: None };
+        (exchange, self.policy().decide(head, connection).verdict)
     }
 
     fn permit_tunnel(&self, protocol: &str) -> Option<ConnPermit> {

@@ -111,12 +111,13 @@ fn halves(exchange: Option<&Exchange>) -> [Half; 2] {
 fn write(reply: &Reply, body: &[u8], last: bool, out: &mut BytesMut) {
     let reason = reply.status.canonical_reason().unwrap_or_default();
     let close = if last { "connection: close\r\n" } else { "" };
-    let head = format!(
-        "HTTP/1.1 {} {reason}\r\ncontent-type: {}\r\ncontent-length: {}\r\n{close}\r\n",
-        reply.status.as_str(),
-        reply.content_type,
-        reply.body.len(),
-    );
-    out.put_slice(head.as_bytes());
+    out.put_slice(format!("HTTP/1.1 {} {reason}\r\n", reply.status.as_str()).as_bytes());
+    for field in reply.head() {
+        out.put_slice(&field.name);
+        out.put_slice(b": ");
+        out.put_slice(&field.value);
+        out.put_slice(b"\r\n");
+    }
+    out.put_slice(format!("{close}\r\n").as_bytes());
     out.put_slice(body);
 }

@@ -22,7 +22,7 @@ impl Http2 {
             Kind::Settings => self.set(direction, payload).map_err(Violation::frame_size)?,
             Kind::RstStream => {
                 let code = number(payload).map_err(Violation::frame_size)?;
-                if direction == Direction::Request && self.refused.remove(&frame.stream) {
+                if direction == Direction::Request && self.refused.remove(&frame.stream).is_some() {
                     return Ok(());
                 }
                 self.reset_stream(direction, frame.stream, code);
@@ -51,7 +51,9 @@ impl Http2 {
                     self.shrink = self.shrink.ask(size, opposite.table_size());
                 }
                 (Setting::InitialWindowSize(size), Direction::Request) => self.windows.initial = size,
-                (Setting::InitialWindowSize(_), Direction::Response) => {}
+                (Setting::InitialWindowSize(size), Direction::Response) => {
+                    self.request_window = usize::try_from(size).unwrap_or_default();
+                }
             }
         }
         Ok(())
@@ -67,7 +69,7 @@ impl Http2 {
     fn window_update(&mut self, frame: Frame, bytes: &[u8], out: &mut Out) -> Result<(), Violation> {
         let increment = number(&bytes[HEAD..]).map_err(Violation::frame_size)? & 0x7fff_ffff;
         if frame.stream != 0 {
-            if !self.refused.contains(&frame.stream) {
+            if !self.refused.contains_key(&frame.stream) {
                 out.upstream.extend_from_slice(bytes);
             }
             return Ok(());

@@ -13,6 +13,9 @@ use crate::engine::http::{Field, Reply, RequestHead};
 use crate::engine::policy::Verdict;
 use crate::engine::wire::Invalid;
 
+/// Bytes of a request that was answered which its sender may still send before it is asked to stop.
+const UNWANTED: usize = 16 * 1024;
+
 impl Http2 {
     /// A whole header block.
     pub(super) fn block(&mut self, direction: Direction, block: &Block, out: &mut Out) -> Result<(), Violation> {
@@ -27,7 +30,7 @@ impl Http2 {
             (Direction::Request, None) if id.is_multiple_of(2) => {
                 return Err(Invalid("a request on a stream that is not a client's").into());
             }
-            (Direction::Request, None) if self.refused.contains(&id) => {
+            (Direction::Request, None) if self.refused.contains_key(&id) => {
                 self.requests.withhold();
                 self.end_refused(block.ends(), id);
                 return Ok(());
@@ -57,7 +60,7 @@ impl Http2 {
             return Err(Violation::calm("too many streams at once"));
         }
         if self.is_draining {
-            self.refuse(block, out, |_, downstream| reply::reset(id, REFUSED_STREAM, downstream));
+            self.refuse(block, None, out, |_, downstream| reply::reset(id, REFUSED_STREAM, downstream));
             return Ok(());
         }
         self.last = id;
@@ -65,7 +68,7 @@ impl Http2 {
             Ok(head) => head,
             Err(invalid) => {
                 self.exchanges.emit(refused(self.connection, Direction::Request, &invalid));
-                self.refuse(block, out, |_, downstream| reply::reset(id, PROTOCOL_ERROR, downstream));
+                self.refuse(block, None, out, |_, downstream| reply::reset(id, PROTOCOL_ERROR, downstream));
                 return Ok(());
             }
         };
@@ -83,13 +86,15 @@ impl Http2 {
         Ok(())
     }
 
-    /// Answers a request in the server's place.
+    /// Answers a request in the server's place. What the child has begun to send it may go on with for a while: some take
+    /// a reset for a failure, whatever they were told before. But it must not wait for room that nobody will make.
     fn answer(&mut self, block: &Block, headless: bool, reply: &Reply, mut exchange: Exchange, out: &mut Out) {
         let (id, ends, shrink) = (block.frame.stream, block.ends(), self.shrink);
         let mut sent = 0;
-        self.refuse(block, out, |windows, downstream| {
+        let patience = Some(self.request_window.min(UNWANTED)).filter(|patience| *patience > 0);
+        self.refuse(block, patience, out, |windows, downstream| {
             sent = reply::answer(reply, id, headless, shrink, windows, downstream);
-            if !ends {
+            if !ends && patience.is_none() {
                 reply::reset(id, NO_ERROR, downstream);
             }
         });
@@ -99,11 +104,18 @@ impl Http2 {
         }
     }
 
-    /// Withholds a request, and tells the child instead.
-    fn refuse(&mut self, block: &Block, out: &mut Out, tell: impl FnOnce(&mut Windows, &mut BytesMut)) {
+    /// Withholds a request, and tells the child instead. It is asked to stop after it has sent `patience` more bytes, if it
+    /// is not asked at once.
+    fn refuse(
+        &mut self,
+        block: &Block,
+        patience: Option<usize>,
+        out: &mut Out,
+        tell: impl FnOnce(&mut Windows, &mut BytesMut),
+    ) {
         self.last = self.last.max(block.frame.stream);
         self.requests.withhold();
-        self.refused.insert(block.frame.stream);
+        self.refused.insert(block.frame.stream, patience);
         self.end_refused(block.ends(), block.frame.stream);
         let mut windows = std::mem::take(&mut self.windows);
         self.inject(out, |downstream| tell(&mut windows, downstream));

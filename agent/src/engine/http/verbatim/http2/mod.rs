@@ -9,7 +9,7 @@ mod payload;
 mod reply;
 mod stream;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::{Buf as _, BytesMut};
@@ -22,7 +22,7 @@ use crate::engine::event::ConnectionId;
 use crate::engine::http::Origin;
 use crate::engine::http::exchange::Direction;
 use crate::engine::wire::Invalid;
-use crate::engine::wire::h2::{HEAD, Kind};
+use crate::engine::wire::h2::{DEFAULT_WINDOW, HEAD, Kind};
 
 /// Streams that may be open at once; the server usually allows fewer.
 const MAX_STREAMS: usize = 4096;
@@ -69,8 +69,11 @@ pub struct Http2 {
     requests: Lane,
     responses: Lane,
     streams: HashMap<u32, Stream>,
-    /// Streams that were refused and of which the child may still send.
-    refused: HashSet<u32>,
+    /// Streams that were refused and of which the child may still send; and how many bytes until it is asked to stop, if
+    /// it was not.
+    refused: HashMap<u32, Option<usize>>,
+    /// What the server takes of a request before it makes room.
+    request_window: usize,
     /// The latest stream that the child opened.
     last: u32,
     windows: Windows,
@@ -93,7 +96,8 @@ impl Http2 {
             requests: Lane::new(At::Preface),
             responses: Lane::new(At::Frame),
             streams: HashMap::new(),
-            refused: HashSet::new(),
+            refused: HashMap::new(),
+            request_window: usize::try_from(DEFAULT_WINDOW).unwrap_or_default(),
             last: 0,
             windows: Windows::default(),
             shrink: Shrink::None,

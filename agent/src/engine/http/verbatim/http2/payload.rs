@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 
 use super::lane::{At, Data};
-use super::{Http2, Violation, reply};
+use super::{Http2, NO_ERROR, Violation, reply};
 use crate::engine::http::exchange::Direction;
 use crate::engine::http::verbatim::Out;
 use crate::engine::wire::Invalid;
@@ -66,10 +66,16 @@ impl Http2 {
         if direction == Direction::Request && (frame.stream.is_multiple_of(2) || frame.stream > self.last) {
             return Err(Invalid("data of a stream that is not open").into());
         }
-        let passes = direction == Direction::Response || !self.refused.contains(&frame.stream);
+        let passes = direction == Direction::Response || !self.refused.contains_key(&frame.stream);
         if !passes {
-            // The server will never make room for what it does not get.
-            self.inject(out, |downstream| reply::room(frame.length, downstream));
+            let is_enough = self.is_enough(frame);
+            self.inject(out, |downstream| {
+                // The server will never make room for what it does not get.
+                reply::room(frame.length, downstream);
+                if is_enough {
+                    reply::reset(frame.stream, NO_ERROR, downstream);
+                }
+            });
         }
         let announced = input.split_to(HEAD + usize::from(frame.has(PADDED)));
         if passes {
@@ -79,6 +85,13 @@ impl Http2 {
         let ends = frame.has(END_STREAM);
         self.lane(direction).at = At::Data(Data { stream: frame.stream, content, left, ends, passes });
         Ok(true)
+    }
+
+    /// Whether the child is to be asked to stop after this frame of a stream that was refused.
+    fn is_enough(&mut self, frame: Frame) -> bool {
+        let Some(patience) = self.refused.get_mut(&frame.stream) else { return false };
+        *patience = patience.map(|patience| patience.saturating_sub(frame.length));
+        patience.take_if(|patience| *patience == 0).is_some() && !frame.has(END_STREAM)
     }
 
     /// The rest of a DATA frame, as far as it has come.

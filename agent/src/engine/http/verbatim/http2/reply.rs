@@ -93,17 +93,15 @@ pub(super) fn answer(
     if let Shrink::Due(size) = shrink {
         hpack::encode_size(size, &mut block);
     }
-    let text = |text: String| Bytes::from(text);
-    let fields = [
-        Field::new(":status", text(reply.status.as_str().to_owned())),
-        Field::new("content-type", reply.content_type),
-        Field::new("content-length", text(length.to_string())),
-    ];
     // A length that no body follows would be a broken message, except where there never is one.
-    hpack::encode(&fields[..if fits || headless { 3 } else { 2 }], &mut block);
-    let flags = if fits { 0 } else { END_STREAM };
+    let head = if fits || headless { reply.head() } else { reply.fields.clone() };
+    let status = Field::new(":status", Bytes::copy_from_slice(reply.status.as_str().as_bytes()));
+    hpack::encode(std::iter::once(&status).chain(&head), &mut block);
+    // The end of gRPC's answers without messages is that of their head.
+    let has_body = fits && length > 0;
+    let flags = if has_body { 0 } else { END_STREAM };
     write_block(Frame { length: 0, kind: Kind::Headers, flags, stream }, &block, out);
-    if !fits {
+    if !has_body {
         return 0;
     }
     Frame { length, kind: Kind::Data, flags: END_STREAM, stream }.write(&reply.body, out);

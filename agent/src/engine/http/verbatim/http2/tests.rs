@@ -141,15 +141,35 @@ fn a_refused_request_leaves_the_others_as_they_are() {
         assert_eq!(decoder.decode(&second.3).unwrap()[3], Field::new(":authority", "h"));
         let downstream = frames(&play.downstream());
         let kinds: Vec<_> = downstream.iter().map(|frame| (frame.0, frame.2)).collect();
-        let answered = [(Kind::Headers, 3), (Kind::Data, 3), (Kind::RstStream, 3), (Kind::WindowUpdate, 0)];
-        assert_eq!(kinds, answered);
+        assert_eq!(kinds, [(Kind::Headers, 3), (Kind::Data, 3), (Kind::WindowUpdate, 0)]);
         let head = hpack::Decoder::new(1000).decode(&downstream[0].3).unwrap();
         assert_eq!(head[0], Field::new(":status", "403"));
-        assert_eq!(downstream[3].3, 70_u32.to_be_bytes());
+        assert_eq!(downstream[2].3, 70_u32.to_be_bytes());
         // The child's table is as the server believes it to be.
         play.server(&[ok(1, END_STREAM), ok(5, END_STREAM)].concat());
         assert_eq!(play.downstream(), [ok(1, END_STREAM), ok(5, END_STREAM)].concat());
         assert_eq!(play.book.ends(), [(Some(403), None), (Some(200), None), (Some(200), None)]);
+    }
+}
+
+#[test]
+fn who_was_refused_is_asked_to_stop_before_they_wait_for_room() {
+    let window = |size: u32| [&[0, 4][..], &size.to_be_bytes()].concat();
+    for (settings, sent, resets) in [
+        (window(65_535), vec![data(3, 0, 16_383)], 0),
+        (window(65_535), vec![data(3, 0, 16_383), data(3, 0, 1), data(3, 0, 16_384)], 1),
+        (window(65_535), vec![data(3, 0, 16_383), data(3, END_STREAM, 1)], 0),
+        (window(100), vec![data(3, 0, 100)], 1),
+        (window(0), vec![], 1),
+    ] {
+        for mut play in plays(Mode::Enforce) {
+            play.server(&frame(Kind::Settings, 0, 0, &settings));
+            play.child(&[vec![connect(3, 0)], sent.clone()].concat().concat());
+            let told = frames(&play.downstream());
+            let reset = told.iter().filter(|frame| frame.0 == Kind::RstStream);
+            assert_eq!(reset.map(|frame| frame.3.clone()).collect::<Vec<_>>(), vec![vec![0; 4]; resets], "{told:?}");
+            assert_eq!(play.passage.fate(), Fate::Open);
+        }
     }
 }
 

@@ -2,11 +2,10 @@
 
 use http_body_util::{Either, Full};
 use hyper::Response;
-use hyper::header::CONTENT_TYPE;
-use hyper::header::HeaderValue;
+use hyper::header::{HeaderName, HeaderValue};
 
 use super::body::Body;
-use crate::engine::http::Reply;
+use crate::engine::http::{Field, Reply};
 use crate::proxy::error::{Error, Kind, Side};
 
 /// The answer to a request that failed with `error`: 502 or 504 with a text that names the hop. What the child broke
@@ -23,8 +22,14 @@ pub(super) fn to(error: Error) -> Result<Reply, Error> {
 
 /// The answer that the agent gives itself.
 pub(super) fn with(reply: Reply) -> Response<Body> {
-    let mut response = Response::new(Either::Right(Full::new(reply.body)));
-    *response.status_mut() = reply.status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
+    let Reply { status, fields, body } = reply;
+    let mut response = Response::new(Either::Right(Full::new(body)));
+    *response.status_mut() = status;
+    response.headers_mut().extend(fields.iter().filter_map(header));
     response
+}
+
+/// A field of the agent's own as the library has them.
+fn header(field: &Field) -> Option<(HeaderName, HeaderValue)> {
+    Some((HeaderName::from_bytes(&field.name).ok()?, HeaderValue::from_bytes(&field.value).ok()?))
 }

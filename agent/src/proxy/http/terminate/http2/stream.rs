@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
@@ -10,6 +11,7 @@ use h2::ext::Protocol;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Request, Response};
+use tokio::time::timeout;
 
 use super::upstream::Upstream;
 use crate::engine::http::exchange::{Direction, Exchange, Half};
@@ -17,6 +19,11 @@ use crate::engine::http::{Field, Reply, RequestHead};
 use crate::engine::policy::{Permit, Verdict};
 use crate::proxy::connection::Connection;
 use crate::proxy::error::{Error, Side};
+
+/// Bytes of a request that was answered which its sender may still send.
+const UNWANTED: usize = 16 * 1024;
+/// How long they may take.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// A stream that one side broke off.
 struct Cut {
@@ -72,7 +79,9 @@ pub(super) async fn carry(upstream: Arc<Upstream>, request: Request<RecvStream>,
     };
     if let Some(reply) = refused {
         followed.exchange.reply(&reply, &reply.body);
+        drop(followed);
         answer(reply, &mut respond);
+        take_unwanted(request.into_body()).await;
     }
 }
 
@@ -80,13 +89,33 @@ async fn open(upstream: &Upstream, permit: Permit) -> Result<SendRequest<Bytes>,
     upstream.sender(permit).await
 }
 
+/// Takes what the child still sends of a request that was answered, for a while: some take a reset for a failure,
+/// whatever they were told before.
+async fn take_unwanted(mut body: RecvStream) {
+    let taken = async {
+        let mut left = UNWANTED;
+        while let Some(Ok(bytes)) = body.data().await {
+            if bytes.len() > left || body.flow_control().release_capacity(bytes.len()).is_err() {
+                break;
+            }
+            left -= bytes.len();
+        }
+    };
+    if timeout(LINGER, taken).await.is_err() {
+        tracing::debug!("a child neither ended nor broke off a request that was answered");
+    }
+}
+
 /// Answers in the server's place.
 fn answer(reply: Reply, respond: &mut SendResponse<Bytes>) {
-    let head = Response::builder().status(reply.status).header("content-type", reply.content_type);
-    let head = head.header("content-length", reply.body.len()).body(());
+    let fields = reply.head();
+    let head = Response::builder().status(reply.status);
+    let head = fields.iter().fold(head, |head, field| head.header(&field.name[..], &field.value[..])).body(());
+    // The end of gRPC's answers without messages is that of their head.
+    let is_empty = reply.body.is_empty();
     let sent = head.map_err(|error| error.to_string()).and_then(|head| {
-        let mut body = respond.send_response(head, false).map_err(|error| error.to_string())?;
-        body.send_data(reply.body, true).map_err(|error| error.to_string())
+        let mut body = respond.send_response(head, is_empty).map_err(|error| error.to_string())?;
+        if is_empty { Ok(()) } else { body.send_data(reply.body, true).map_err(|error| error.to_string()) }
     });
     if let Err(error) = sent {
         tracing::debug!(%error, "a child was not told why its request was refused");

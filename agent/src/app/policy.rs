@@ -1,0 +1,159 @@
+//! `agent policy`: checks a file of rules, and explains what its rules make of a request. No session is asked or changed.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use http::Method;
+use serde_json::json;
+
+use super::captures::{self, Choice};
+use super::flows::Page;
+use super::sessions::print_json;
+use crate::config::file::{self, Error};
+use crate::engine::http::RequestHead;
+use crate::engine::policy::rules::Rules;
+use crate::engine::policy::rules::example::{Asked, Example, Form, Word, sender};
+use crate::engine::policy::rules::explain::{Condition, Explained};
+use crate::engine::policy::rules::subject::Subject;
+use crate::engine::policy::{Judgement, Mode, Policy, Verdict};
+use crate::engine::record::Exchange;
+use crate::ui;
+use crate::ui::colour::Ink;
+
+/// The request that is asked about.
+pub enum Request {
+    /// One that is put together.
+    Made(Box<Form>),
+    /// A recorded one, by its number.
+    Recorded(Choice, i64),
+}
+
+/// Reads the file and says whether a session could use it: all that is wrong with it, if it could not.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn check(path: &Path) -> anyhow::Result<bool> {
+    match file::read(path) {
+        Ok(settings) => {
+            let rules = settings.rules.all().len();
+            ui::line(&format!("{}: {rules} {}", path.display(), if rules == 1 { "rule" } else { "rules" }));
+            Ok(true)
+        }
+        Err(error @ Error::Wrong { .. }) => {
+            ui::text_out(&format!("{error}\n"));
+            Ok(false)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Asks the rules of the file about its examples and says which do not get the verdict that they must get; true if all do.
+///
+/// # Errors
+/// If the file cannot be used.
+pub fn test(path: &Path, mode: Mode) -> anyhow::Result<bool> {
+    let settings = file::read(path)?;
+    let policy = Policy { rules: settings.rules, ..Policy::new(mode) };
+    let mut failed = 0;
+    for (line, example) in &settings.examples {
+        let Example { request, verdict, rule } = example;
+        let judgement = policy.decide(&request.head, request.connection());
+        let is_right = word(&judgement) == *verdict && (rule.is_none() || *rule == judgement.rule);
+        failed += usize::from(!is_right);
+        if !is_right {
+            let by = rule.as_ref().map(|rule| format!(" by `{rule}`")).unwrap_or_default();
+            let place = format!("{}:{line}: {} {}", path.display(), request.head.method, request.head.url());
+            ui::line(&format!("{place}: wanted {}{by}, got {}", verdict.name(), summary(&judgement)));
+        }
+    }
+    let all = settings.examples.len();
+    ui::line(&format!("{}: {} of {all} examples are right", path.display(), all - failed));
+    Ok(failed == 0)
+}
+
+/// Says what the rules of the file make of a request, rule by rule, and what becomes of it in a session of `mode`.
+///
+/// # Errors
+/// If the file cannot be used, or there is no such request.
+pub fn explain(path: &Path, mode: Mode, request: Request, json: bool) -> anyhow::Result<()> {
+    let rules = file::read(path)?.rules;
+    let asked = match request {
+        Request::Made(form) => Asked::try_from(*form)?,
+        Request::Recorded(choice, id) => recorded(&captures::open(&choice)?.exchange(id)?)?,
+    };
+    let explained = rules.explain(&Subject::new(&asked.head, asked.connection()));
+    let judgement = decide(rules, mode, &asked);
+    if json {
+        return print_json(&json!({
+            "url": asked.head.url(),
+            "verdict": word(&judgement).name(),
+            "rule": judgement.rule,
+            "reason": judgement.reason,
+            "rules": explained,
+        }));
+    }
+    let mut page = Page::new(super::flows::paint());
+    page.title(&format!("{} {}", asked.head.method, asked.head.url()), asked.head.version);
+    let decisive = explained.iter().position(|rule| rule.matched).filter(|_| judgement.rule.is_some());
+    for (number, rule) in explained.iter().enumerate() {
+        page.gap();
+        show(&mut page, rule, decisive == Some(number));
+    }
+    page.gap();
+    let ink = if word(&judgement) == Word::Allow { Ink::Good } else { Ink::Bad };
+    page.line(ink, &summary(&judgement));
+    ui::text_out(&page.into_text());
+    Ok(())
+}
+
+fn decide(rules: Rules, mode: Mode, asked: &Asked) -> Judgement {
+    Policy { rules, ..Policy::new(mode) }.decide(&asked.head, asked.connection())
+}
+
+const fn word(judgement: &Judgement) -> Word {
+    match judgement.verdict {
+        Verdict::Forward(_) => Word::Allow,
+        Verdict::Refuse(_) => Word::Block,
+    }
+}
+
+fn summary(judgement: &Judgement) -> String {
+    let by = judgement.rule.as_ref().map_or_else(|| ", by no rule".to_owned(), |rule| format!(" by `{rule}`"));
+    let why = judgement.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    format!("{}{by}{why}", word(judgement).name())
+}
+
+/// A rule and its conditions.
+fn show(page: &mut Page, rule: &Explained, is_decisive: bool) {
+    let how = match (rule.matched, is_decisive) {
+        (true, true) => "decides",
+        (true, false) => "fits, but does not decide",
+        (false, _) => "does not fit",
+    };
+    page.title(&rule.rule, &format!("{}, {how}", rule.verdict));
+    let mut conditions = |conditions: &[Condition], prefix: &str| {
+        for Condition { key, wanted, found, holds } in conditions {
+            let (ink, is) = if *holds { (Ink::Good, "is") } else { (Ink::Faint, "is not") };
+            page.line(ink, &format!("  {prefix}{key} {found} {is} {wanted}"));
+        }
+    };
+    conditions(&rule.conditions, "");
+    conditions(&rule.except, "except ");
+}
+
+/// A recorded request, as it was judged.
+fn recorded(exchange: &Exchange) -> anyhow::Result<Asked> {
+    let outline = &exchange.outline;
+    let method = Method::from_bytes(outline.method.as_bytes()).context("the recorded method is none")?;
+    let version = if outline.version == "HTTP/2" { "HTTP/2" } else { "HTTP/1.1" };
+    let url = (outline.scheme.as_str(), outline.authority.as_str(), outline.path.as_str());
+    let connection = exchange.connection.as_ref().context("its connection is not recorded")?;
+    let program = connection.executable.as_deref().or(connection.process.as_deref()).unwrap_or_default();
+    let uid = connection.uid.and_then(|uid| u32::try_from(uid).ok()).unwrap_or_default();
+    Ok(Asked {
+        head: RequestHead::assembled(version, method, url, &exchange.request.head),
+        address: connection.destination.parse().context("the recorded destination is no address")?,
+        server_name: connection.sni.clone(),
+        process: connection.pid.map(|_| sender(program, uid)),
+    })
+}

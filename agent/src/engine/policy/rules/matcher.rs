@@ -1,0 +1,306 @@
+//! What a rule is about: conditions that must all hold, each by any of its values.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::any_of::AnyOf;
+use super::pattern::{PathPattern, TextPattern};
+use super::place::{Hosts, Network, Ports};
+use super::subject::Subject;
+use crate::engine::decode::stream::Kind;
+use crate::engine::http::values;
+
+/// Conditions; a key that is left out holds always.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Match {
+    /// Host that the request names.
+    pub host: Option<AnyOf<Hosts>>,
+    /// Port that was dialled.
+    pub port: Option<AnyOf<Ports>>,
+    /// Network of the address that was dialled.
+    pub cidr: Option<AnyOf<Network>>,
+    /// What the request speaks.
+    pub protocol: Option<AnyOf<Protocol>>,
+    /// Method.
+    pub method: Option<AnyOf<TextPattern>>,
+    /// Path without query, as [`Subject::path`] gives it.
+    pub path: Option<AnyOf<PathPattern>>,
+    /// Fields of the request by name: one of that name has such a value.
+    pub header: Option<BTreeMap<String, AnyOf<TextPattern>>>,
+    /// Parts of the query by name: one of that name has such a value.
+    pub query: Option<BTreeMap<String, AnyOf<TextPattern>>>,
+    /// `service/method` of a call of gRPC, gRPC-Web or Connect.
+    pub grpc: Option<AnyOf<PathPattern>>,
+    /// The program that connected: its name, or its whole path.
+    pub process: Option<AnyOf<TextPattern>>,
+    /// The user that connected, by number.
+    pub user: Option<AnyOf<u32>>,
+    /// Media type of the request's body, without parameters.
+    pub content_type: Option<AnyOf<TextPattern>>,
+}
+
+/// What a request speaks. One may be of several: gRPC is HTTP/2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// HTTP/1.0 or HTTP/1.1.
+    Http1,
+    /// HTTP/2.
+    Http2,
+    /// gRPC.
+    Grpc,
+    /// gRPC-Web, binary or as text.
+    GrpcWeb,
+    /// Connect, as one call or as a stream.
+    Connect,
+    /// A connection that is to become a WebSocket.
+    Websocket,
+    /// A connection that is to become anything else.
+    Tunnel,
+}
+
+/// One key of [`Match`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// `host`
+    Host,
+    /// `port`
+    Port,
+    /// `cidr`
+    Cidr,
+    /// `protocol`
+    Protocol,
+    /// `method`
+    Method,
+    /// `path`
+    Path,
+    /// `header`
+    Header,
+    /// `query`
+    Query,
+    /// `grpc`
+    Grpc,
+    /// `process`
+    Process,
+    /// `user`
+    User,
+    /// `content_type`
+    ContentType,
+}
+
+impl Key {
+    /// All, in the order in which they are looked at.
+    pub const ALL: [Self; 12] = [
+        Self::Host,
+        Self::Port,
+        Self::Cidr,
+        Self::Protocol,
+        Self::Method,
+        Self::Path,
+        Self::Grpc,
+        Self::Process,
+        Self::User,
+        Self::ContentType,
+        Self::Header,
+        Self::Query,
+    ];
+
+    /// The key as rules write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Port => "port",
+            Self::Cidr => "cidr",
+            Self::Protocol => "protocol",
+            Self::Method => "method",
+            Self::Path => "path",
+            Self::Header => "header",
+            Self::Query => "query",
+            Self::Grpc => "grpc",
+            Self::Process => "process",
+            Self::User => "user",
+            Self::ContentType => "content_type",
+        }
+    }
+}
+
+impl Match {
+    /// Whether all conditions hold.
+    #[must_use]
+    pub fn holds(&self, subject: &Subject<'_>) -> bool {
+        Key::ALL.iter().all(|key| self.condition(*key, subject).unwrap_or(true))
+    }
+
+    /// Whether the condition of one key holds; none if there is no such condition. What is not known fits nothing.
+    #[must_use]
+    pub fn condition(&self, key: Key, subject: &Subject<'_>) -> Option<bool> {
+        let dialled = subject.connection.orig_dst;
+        let process = subject.connection.process;
+        match key {
+            Key::Host => any(&self.host, |hosts| hosts.contain(subject.host())),
+            Key::Port => any(&self.port, |ports| ports.contain(dialled.port())),
+            Key::Cidr => any(&self.cidr, |network| network.contains(dialled.ip())),
+            Key::Protocol => any(&self.protocol, |protocol| protocol.is_of(subject)),
+            Key::Method => any(&self.method, |method| method.matches(subject.head.method.as_str().as_bytes())),
+            Key::Path => any(&self.path, |path| path.matches(subject.path().as_bytes())),
+            Key::Grpc => any(&self.grpc, |call| subject.call().is_some_and(|found| call.matches(found.as_bytes()))),
+            Key::Process => any(&self.process, |name| {
+                process.is_some_and(|process| names(process).any(|found| name.matches(found.as_bytes())))
+            }),
+            Key::User => any(&self.user, |uid| process.is_some_and(|process| process.uid == *uid)),
+            Key::ContentType => {
+                any(&self.content_type, |media| subject.content_type().is_some_and(|found| media.matches(found)))
+            }
+            Key::Header => all_of(&self.header, |name, value| {
+                values(&subject.head.fields, name).any(|found| value.any(|value| value.matches(found)))
+            }),
+            Key::Query => all_of(&self.query, |name, value| {
+                subject.query().any(|(key, found)| key == name && value.any(|value| value.matches(found.as_bytes())))
+            }),
+        }
+    }
+}
+
+fn any<T>(wanted: &Option<AnyOf<T>>, fits: impl FnMut(&T) -> bool) -> Option<bool> {
+    wanted.as_ref().map(|wanted| wanted.any(fits))
+}
+
+fn all_of<T>(wanted: &Option<BTreeMap<String, T>>, fits: impl Fn(&str, &T) -> bool) -> Option<bool> {
+    wanted.as_ref().map(|wanted| wanted.iter().all(|(name, value)| fits(name, value)))
+}
+
+/// What a program may be called: its path, the last part of it, or its thread's name where there is no path.
+fn names(process: &crate::engine::process::Process) -> impl Iterator<Item = &str> {
+    let path = process.executable.as_deref();
+    let file = path.and_then(|path| path.rsplit('/').next());
+    [path, file.or(Some(&process.comm))].into_iter().flatten()
+}
+
+impl Protocol {
+    fn is_of(self, subject: &Subject<'_>) -> bool {
+        let head = subject.head;
+        let is_websocket = head.tunnel.as_deref().is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket"));
+        match self {
+            Self::Http1 => head.version.starts_with("HTTP/1"),
+            Self::Http2 => head.version == "HTTP/2",
+            Self::Grpc => subject.messages() == Some(Kind::Grpc),
+            Self::GrpcWeb => matches!(subject.messages(), Some(Kind::GrpcWeb | Kind::GrpcWebText)),
+            Self::Connect => match subject.messages() {
+                Some(kind) => kind == Kind::Connect,
+                None => subject.call().is_some(),
+            },
+            Self::Websocket => is_websocket,
+            Self::Tunnel => head.tunnel.is_some() && !is_websocket,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::subject::tests::{connection, head};
+    use super::*;
+
+    fn parse(text: &str) -> Match {
+        toml::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    #[test]
+    fn each_condition_holds_for_what_it_names_and_nothing_else() {
+        let connection = connection();
+        let fields = [("content-type", "application/json; charset=utf-8"), ("X-Team", "blue"), ("x-team", "red")];
+        let request = head("POST", "api.example/v1/charges?amount=200&live", &fields);
+        let subject = Subject::new(&request, connection);
+        for (conditions, expect) in [
+            ("", true),
+            ("host = 'api.example'", true),
+            ("host = ['b.example', '*.example']", true),
+            ("host = '~^api'", true),
+            ("host = 'example'", false),
+            ("port = 443", true),
+            ("port = [80, '8000-9000']", false),
+            ("cidr = '192.0.2.0/24'", true),
+            ("cidr = ['198.51.100.0/24', '2001:db8::/32']", false),
+            ("protocol = 'http2'", true),
+            ("protocol = ['http1', 'grpc', 'grpc-web', 'connect', 'websocket', 'tunnel']", false),
+            ("method = 'POST'", true),
+            ("method = 'post'", false),
+            ("method = '{PUT,POST}'", true),
+            ("path = '/v1/*'", true),
+            ("path = '/v1'", false),
+            ("path = '~charges$'", true),
+            ("header = { X-TEAM = 'red' }", true),
+            ("header = { x-team = 'green' }", false),
+            ("header = { x-team = 'blue', x-other = '*' }", false),
+            ("header = { x-team = '*', content-type = '*json*' }", true),
+            ("query = { amount = '~^[0-9]+$', live = '' }", true),
+            ("query = { amount = ['1', '2'] }", false),
+            ("query = { none = '*' }", false),
+            ("grpc = '**'", false),
+            ("process = 'curl'", true),
+            ("process = '/usr/bin/*'", true),
+            ("process = ['wget', 'bin/curl']", false),
+            ("user = [0, 1000]", true),
+            ("user = 0", false),
+            ("content_type = 'application/json'", true),
+            ("content_type = 'text/*'", false),
+            ("host = 'api.example'\nmethod = 'GET'", false),
+            ("host = 'api.example'\nmethod = 'POST'\nport = 443", true),
+        ] {
+            assert_eq!(parse(conditions).holds(&subject), expect, "{conditions}");
+        }
+    }
+
+    #[test]
+    fn protocols_are_told_from_the_head() {
+        let connection = connection();
+        let of = |version, tunnel: Option<&str>, fields: &[(&'static str, &'static str)]| {
+            let mut request = head("POST", "a.example/pkg.Svc/Do", fields);
+            request.version = version;
+            request.tunnel = tunnel.map(str::to_owned);
+            let all = ["http1", "http2", "grpc", "grpc-web", "connect", "websocket", "tunnel"];
+            let subject = Subject::new(&request, connection);
+            let is = |name: &&&str| parse(&format!("protocol = '{name}'")).holds(&subject);
+            all.iter().filter(is).copied().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(of("HTTP/1.1", None, &[]), "http1");
+        assert_eq!(of("HTTP/1.1", Some("WebSocket"), &[]), "http1 websocket");
+        assert_eq!(of("HTTP/2", Some(""), &[]), "http2 tunnel");
+        assert_eq!(of("HTTP/2", None, &[("content-type", "application/grpc")]), "http2 grpc");
+        assert_eq!(of("HTTP/1.1", None, &[("content-type", "application/grpc-web-text")]), "http1 grpc-web");
+        assert_eq!(of("HTTP/2", None, &[("content-type", "application/connect+json")]), "http2 connect");
+        assert_eq!(of("HTTP/2", None, &[("connect-protocol-version", "1")]), "http2 connect");
+    }
+
+    #[test]
+    fn calls_are_named_by_service_and_method() {
+        let connection = connection();
+        let request = head("POST", "a.example/pkg.Svc/Do", &[("content-type", "application/grpc")]);
+        for (call, expect) in
+            [("pkg.Svc/Do", true), ("pkg.Svc/*", true), ("*/Do", true), ("pkg.*/Get", false), ("**", true)]
+        {
+            let conditions = parse(&format!("grpc = '{call}'"));
+            assert_eq!(conditions.holds(&Subject::new(&request, connection)), expect, "{call}");
+        }
+    }
+
+    #[test]
+    fn who_is_not_known_is_nobody() {
+        let mut connection = connection();
+        connection.process = None;
+        let request = head("GET", "a.example/", &[]);
+        for conditions in ["process = '*'", "user = 0"] {
+            assert!(!parse(conditions).holds(&Subject::new(&request, connection)), "{conditions}");
+        }
+    }
+
+    #[test]
+    fn a_condition_is_read_back_as_it_was_written() {
+        let text = "host = ['a.example', '~b']\nport = '1-2'\ncidr = '192.0.2.1'\nuser = 3\n[header]\nx = 'y*'\n";
+        let conditions = parse(text);
+        let json = serde_json::to_string(&conditions).unwrap();
+        assert_eq!(serde_json::from_str::<Match>(&json).unwrap(), conditions, "{json}");
+    }
+}

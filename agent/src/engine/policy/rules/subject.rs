@@ -1,0 +1,218 @@
+//! What rules look at: a request's head and its connection, in the form in which names and paths can be compared.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+
+use crate::engine::decode::stream::Kind;
+use crate::engine::http::exchange::Direction;
+use crate::engine::http::{RequestHead, values};
+use crate::engine::process::Process;
+
+/// What is known of a connection before it says anything.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnFacts<'a> {
+    /// The address that the child dialled.
+    pub orig_dst: SocketAddr,
+    /// The host that TLS named, if it did (RFC 6066 section 3).
+    pub server_name: Option<&'a str>,
+    /// Who dialled it, if the kernel says so.
+    pub process: Option<&'a Process>,
+}
+
+/// A request that is judged.
+pub struct Subject<'a> {
+    /// Its head.
+    pub head: &'a RequestHead,
+    /// Its connection.
+    pub connection: ConnFacts<'a>,
+    host: String,
+    path: Cow<'a, str>,
+}
+
+impl<'a> Subject<'a> {
+    /// A request on a connection.
+    #[must_use]
+    pub fn new(head: &'a RequestHead, connection: ConnFacts<'a>) -> Self {
+        let path = head.path.split(['?', '#']).next().unwrap_or_default();
+        Self { head, connection, host: comparable_host(head.host()), path: comparable_path(path) }
+    }
+
+    /// The host that it names, in lower case and without a final dot.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Whether the request names another host than TLS did. CONNECT names where it wants to go.
+    #[must_use]
+    pub fn is_misdirected(&self) -> bool {
+        let is_connect = self.head.tunnel.as_deref() == Some("");
+        let named = self.connection.server_name.filter(|_| !is_connect);
+        named.is_some_and(|named| comparable_host(named) != self.host)
+    }
+
+    /// The path, without what servers read as if it were not there: escapes of characters that need none, `.` and `..`,
+    /// repeated slashes (RFC 3986 section 6.2.2).
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Names and values of the query, decoded (WHATWG URL, section 5.1).
+    pub fn query(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+        let query = self.head.path.split_once('?').map_or("", |(_, query)| query);
+        form_urlencoded::parse(query.split('#').next().unwrap_or_default().as_bytes())
+    }
+
+    /// The media type that the request says its body has, without parameters.
+    #[must_use]
+    pub fn content_type(&self) -> Option<&'a [u8]> {
+        let value = values(&self.head.fields, "content-type").next()?;
+        Some(value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii())
+    }
+
+    /// The kind of messages that the request carries, if it says so.
+    #[must_use]
+    pub fn messages(&self) -> Option<Kind> {
+        Kind::of(Direction::Request, &self.head.fields, None, None)
+    }
+
+    /// Service and method, if it is a call of gRPC, gRPC-Web or Connect.
+    #[must_use]
+    pub fn call(&self) -> Option<&str> {
+        let unary = || values(&self.head.fields, "connect-protocol-version").next().is_some();
+        let is_call = self.messages().is_some() || unary();
+        self.path.strip_prefix('/').filter(|_| is_call)
+    }
+}
+
+fn comparable_host(host: &str) -> String {
+    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
+}
+
+/// A path that has nothing to undo stays where it is.
+fn comparable_path(path: &str) -> Cow<'_, str> {
+    let decoded = decode_unreserved(path);
+    let is_plain = |segment: &str| !segment.is_empty() && segment != "." && segment != "..";
+    let Some(below) = decoded.strip_prefix('/') else { return decoded };
+    let (inner, last) = below.rsplit_once('/').unwrap_or(("", below));
+    if (below.len() == last.len() || inner.split('/').all(is_plain)) && last != "." && last != ".." {
+        return decoded;
+    }
+    Cow::Owned(without_dots(below))
+}
+
+/// RFC 3986 section 5.2.4, and one slash for several.
+fn without_dots(below: &str) -> String {
+    let mut segments: Vec<&str> = Vec::new();
+    for segment in below.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => drop(segments.pop()),
+            segment => segments.push(segment),
+        }
+    }
+    let is_folder = matches!(below.rsplit('/').next(), Some("" | "." | ".."));
+    let end = if is_folder && !segments.is_empty() { "/" } else { "" };
+    format!("/{}{end}", segments.join("/"))
+}
+
+/// RFC 3986 section 6.2.2.2: letters, digits, `-`, `.`, `_` and `~` mean the same with and without an escape.
+fn decode_unreserved(path: &str) -> Cow<'_, str> {
+    if !path.contains('%') {
+        return Cow::Borrowed(path);
+    }
+    let mut pieces = path.split('%');
+    let mut decoded = String::from(pieces.next().unwrap_or_default());
+    for piece in pieces {
+        let byte = piece.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match byte.map(char::from).filter(|c| c.is_ascii_alphanumeric() || "-._~".contains(*c)) {
+            Some(plain) => {
+                decoded.push(plain);
+                decoded.push_str(&piece[2..]);
+            }
+            None => {
+                decoded.push('%');
+                decoded.push_str(piece);
+            }
+        }
+    }
+    Cow::Owned(decoded)
+}
+
+#[cfg(test)]
+pub(in crate::engine::policy) mod tests {
+    use std::sync::LazyLock;
+
+    use http::Method;
+
+    use super::*;
+    use crate::engine::http::Field;
+    use crate::engine::policy::rules::example::sender;
+
+    /// A connection to 192.0.2.1:443 by curl.
+    pub(in crate::engine::policy) fn connection() -> ConnFacts<'static> {
+        static CURL: LazyLock<Process> = LazyLock::new(|| sender("/usr/bin/curl", 1000));
+        ConnFacts { orig_dst: "192.0.2.1:443".parse().unwrap(), server_name: None, process: Some(&CURL) }
+    }
+
+    /// A request of `method` to `https://AUTHORITY/PATH`.
+    pub(in crate::engine::policy) fn head(
+        method: &str,
+        url: &str,
+        fields: &[(&'static str, &'static str)],
+    ) -> RequestHead {
+        let (authority, path) = url.split_once('/').map_or((url, ""), |(authority, path)| (authority, path));
+        RequestHead {
+            version: "HTTP/2",
+            method: Method::from_bytes(method.as_bytes()).unwrap(),
+            scheme: "https".into(),
+            authority: authority.into(),
+            path: format!("/{path}"),
+            tunnel: None,
+            pseudo: Vec::new(),
+            fields: fields.iter().map(|(name, value)| Field::new(*name, *value)).collect(),
+        }
+    }
+
+    #[test]
+    fn paths_that_servers_read_alike_are_alike() {
+        for (path, expect) in [
+            ("/", "/"),
+            ("", ""),
+            ("*", "*"),
+            ("/a/b", "/a/b"),
+            ("/a/b/", "/a/b/"),
+            ("/%61/%7Eb", "/a/~b"),
+            ("/a%2Fb", "/a%2Fb"),
+            ("/a%2", "/a%2"),
+            ("/%zz%", "/%zz%"),
+            ("/%é", "/%é"),
+            ("//a///b", "/a/b"),
+            ("/./a/./b/.", "/a/b/"),
+            ("/a/../b", "/b"),
+            ("/a/%2e%2E/b", "/b"),
+            ("/../../a", "/a"),
+            ("/a/..", "/"),
+            ("/a//", "/a/"),
+        ] {
+            assert_eq!(comparable_path(path), expect, "{path}");
+        }
+    }
+
+    #[test]
+    fn hosts_queries_and_calls_are_read_from_the_head() {
+        let connection = connection();
+        let request =
+            head("POST", "API.Example.:443/p.S/M?a=1&b=%20x+y#z", &[("content-type", "application/grpc+proto; a=b")]);
+        let subject = Subject::new(&request, connection);
+        assert_eq!((subject.host(), subject.path(), subject.call()), ("api.example", "/p.S/M", Some("p.S/M")));
+        assert_eq!(subject.content_type(), Some(&b"application/grpc+proto"[..]));
+        let query: Vec<_> = subject.query().collect();
+        assert_eq!(query, [("a".into(), "1".into()), ("b".into(), " x y".into())]);
+        for (fields, expect) in [(&[][..], None), (&[("connect-protocol-version", "1")][..], Some("p.S/M"))] {
+            let request = head("POST", "a/p.S/M", fields);
+            assert_eq!(Subject::new(&request, connection).call(), expect);
+        }
+    }
+}
