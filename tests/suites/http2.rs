@@ -632,6 +632,7 @@ fn a_request_that_is_refused_leaves_all_other_streams_as_they_are() {
         .server([headers(1, 0, OK), data(1, 0, "first")].concat())
         .ask(headers(3, 0, connect))
         .frame(HEADERS, 3, block(&[(":status", "403")]))
+        .ask(data(3, 0, &"x".repeat(16_384)))
         .frame(RST_STREAM, 3, [0; 4])
         .ask(after)
         .then("sees", json!(["server", bytes(again)]))
