@@ -19,8 +19,10 @@ const PRIORITY_BYTES: usize = 5;
 pub(super) struct Lane {
     /// Where the next byte is.
     pub(super) at: At,
-    /// Frames of ours that wait for the end of the frame that is passing.
+    /// Frames of ours that wait for the end of the frame that is passing, or of the first.
     pub(super) injected: BytesMut,
+    /// A frame has passed.
+    pub(super) has_begun: bool,
     block: Option<Block>,
     decoder: hpack::Decoder,
     largest_frame: usize,
@@ -74,6 +76,7 @@ impl Lane {
         Self {
             at,
             injected: BytesMut::new(),
+            has_begun: false,
             block: None,
             decoder: hpack::Decoder::new(MAX_HEAD),
             largest_frame: DEFAULT_FRAME,

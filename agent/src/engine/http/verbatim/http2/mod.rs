@@ -138,13 +138,23 @@ impl Http2 {
                 if let Some(block) = self.lane(direction).collect(frame, &bytes)? {
                     self.block(direction, &block, out)?;
                 }
+                self.turn(direction, out);
             }
             Kind::Settings | Kind::WindowUpdate | Kind::RstStream | Kind::GoAway => {
                 let bytes = input.split_to(HEAD + frame.length);
                 self.control(direction, frame, &bytes, out)?;
+                self.turn(direction, out);
             }
         }
         Ok(true)
+    }
+
+    /// Between two frames it is the turn of those of ours that waited.
+    fn turn(&mut self, direction: Direction, out: &mut Out) {
+        let lane = self.lane(direction);
+        lane.has_begun = true;
+        let injected = lane.injected.split();
+        out.along(direction).extend_from_slice(&injected);
     }
 
     fn end_stream(&mut self, direction: Direction, id: u32) {
@@ -164,10 +174,11 @@ impl Http2 {
         stream.finish(&*self.exchanges);
     }
 
-    /// Writes frames of ours to the child, between frames of the server's.
+    /// Writes frames of ours to the child, between frames of the server's, of which the first is SETTINGS (RFC 9113
+    /// section 3.4).
     fn inject(&mut self, out: &mut Out, write: impl FnOnce(&mut BytesMut)) {
-        let between = self.responses.is_between_frames();
-        write(if between { &mut out.downstream } else { &mut self.responses.injected });
+        let is_our_turn = self.responses.has_begun && self.responses.is_between_frames();
+        write(if is_our_turn { &mut out.downstream } else { &mut self.responses.injected });
     }
 
     /// Ends the connection.

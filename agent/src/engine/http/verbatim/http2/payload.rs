@@ -38,13 +38,12 @@ impl Http2 {
         left == 0 || !passing.is_empty()
     }
 
-    /// Moves on within a frame, or to the next, before which ours have their turn.
+    /// Moves on within a frame, or to the next.
     fn advance(&mut self, direction: Direction, left: usize, at: impl FnOnce(usize) -> At, out: &mut Out) {
         let lane = self.lane(direction);
         lane.at = if left == 0 { At::Frame } else { at(left) };
         if left == 0 {
-            let injected = lane.injected.split();
-            out.along(direction).extend_from_slice(&injected);
+            self.turn(direction, out);
         }
     }
 

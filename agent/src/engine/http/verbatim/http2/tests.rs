@@ -153,6 +153,21 @@ fn a_refused_request_leaves_the_others_as_they_are() {
 }
 
 #[test]
+fn an_answer_of_ours_waits_for_the_first_frame_of_the_server() {
+    let settings = frame(Kind::Settings, 0, 0, &[]);
+    for segment in SEGMENTS {
+        let book = Book::new(Mode::Enforce);
+        let mut play = Play::new(Http2::new(book.clone(), ConnectionId(1), origin()), book, segment);
+        play.child(&[PREFACE, &settings, &connect(1, END_STREAM)].concat());
+        // RFC 9113 section 3.4: what a server sends first is SETTINGS.
+        assert_eq!(play.downstream(), b"");
+        play.server(&settings);
+        let kinds: Vec<Kind> = frames(&play.downstream()).iter().map(|frame| frame.0).collect();
+        assert_eq!(kinds, [Kind::Settings, Kind::Headers, Kind::Data]);
+    }
+}
+
+#[test]
 fn who_was_refused_is_asked_to_stop_before_they_wait_for_room() {
     let window = |size: u32| [&[0, 4][..], &size.to_be_bytes()].concat();
     for (settings, sent, resets) in [
