@@ -1,7 +1,8 @@
 //! The session's log: what supervisor and worker have to say, kept off the terminal, which is the command's.
 
+use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, Write};
+use std::io::{self, BufRead, BufReader, Seek as _, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -119,35 +120,34 @@ impl Capped {
 
     /// A line that another process writes meanwhile may be lost.
     fn start_over(&mut self) -> io::Result<()> {
-        let mut said = Vec::new();
         self.file.rewind()?;
-        self.file.read_to_end(&mut said)?;
+        let kept = gone_wrong(BufReader::new(&self.file))?;
         self.file.set_len(0)?;
-        self.file.write_all(&gone_wrong(&said))
+        self.file.write_all(&kept)
     }
 }
 
 /// The lines that are warnings or errors, of many the last, and that others are gone.
-fn gone_wrong(said: &[u8]) -> Vec<u8> {
-    let mut room = KEPT_BYTES;
-    let wrong = said.split_inclusive(|byte| *byte == b'\n').rev().filter(|line| is_wrong(line));
-    let mut kept: Vec<&[u8]> = wrong.take_while(|line| take(&mut room, line.len())).collect();
-    kept.push(b"the log was full: of what is older, only warnings and errors were kept\n");
-    kept.reverse();
-    kept.concat()
+fn gone_wrong(said: impl BufRead) -> io::Result<Vec<u8>> {
+    let (mut kept, mut size) = (VecDeque::new(), 0);
+    for line in said.split(b'\n') {
+        let line = line?;
+        if is_wrong(&line) {
+            size += line.len() + 1;
+            kept.push_back(line);
+        }
+        while size > KEPT_BYTES {
+            size -= kept.pop_front().map_or(size, |line| line.len() + 1);
+        }
+    }
+    kept.push_front(b"the log was full: of what is older, only warnings and errors were kept".to_vec());
+    Ok(kept.into_iter().flat_map(|line| [line, b"\n".to_vec()].concat()).collect())
 }
 
 /// Whether the word after the time says so.
 fn is_wrong(line: &[u8]) -> bool {
     let level = line.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).nth(1);
     matches!(level, Some(b"WARN" | b"ERROR"))
-}
-
-/// Takes so much of the room, if there is as much.
-fn take(room: &mut usize, wanted: usize) -> bool {
-    let left = room.checked_sub(wanted);
-    *room = left.unwrap_or(*room);
-    left.is_some()
 }
 
 impl<F: Write> Capped<F> {
@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn of_many_errors_a_log_keeps_the_last() {
         let errors: Vec<String> = (0..100_000).map(|n| format!("now ERROR number {n}\n")).collect();
-        let kept = String::from_utf8(gone_wrong(errors.concat().as_bytes())).unwrap();
+        let kept = String::from_utf8(gone_wrong(errors.concat().as_bytes()).unwrap()).unwrap();
         assert!(kept.len() < KEPT_BYTES + 100 && kept.ends_with("now ERROR number 99999\n"));
         let first: usize = kept.lines().nth(1).unwrap().rsplit(' ').next().unwrap().parse().unwrap();
         assert_eq!(kept.lines().count(), 1 + 100_000 - first);

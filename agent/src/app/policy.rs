@@ -11,7 +11,6 @@ use super::flows::Page;
 use super::sessions::print_json;
 use crate::config::file::{self, Error};
 use crate::engine::http::RequestHead;
-use crate::engine::policy::rules::Rules;
 use crate::engine::policy::rules::example::{Asked, Example, Form, Word, sender};
 use crate::engine::policy::rules::explain::{Condition, Explained};
 use crate::engine::policy::rules::subject::Subject;
@@ -82,7 +81,7 @@ pub fn explain(path: &Path, mode: Mode, request: Request, json: bool) -> anyhow:
         Request::Recorded(choice, id) => recorded(&captures::open(&choice)?.exchange(id)?)?,
     };
     let explained = rules.explain(&Subject::new(&asked.head, asked.connection()));
-    let judgement = decide(rules, mode, &asked);
+    let judgement = Policy { rules, ..Policy::new(mode) }.decide(&asked.head, asked.connection());
     if json {
         return print_json(&json!({
             "url": asked.head.url(),
@@ -104,10 +103,6 @@ pub fn explain(path: &Path, mode: Mode, request: Request, json: bool) -> anyhow:
     page.line(ink, &summary(&judgement));
     ui::text_out(&page.into_text());
     Ok(())
-}
-
-fn decide(rules: Rules, mode: Mode, asked: &Asked) -> Judgement {
-    Policy { rules, ..Policy::new(mode) }.decide(&asked.head, asked.connection())
 }
 
 const fn word(judgement: &Judgement) -> Word {

@@ -4,7 +4,7 @@
 pub mod exchange;
 mod field;
 mod head;
-mod reply;
+pub mod reply;
 pub mod tape;
 pub mod verbatim;
 

@@ -5,6 +5,9 @@ use http::StatusCode;
 
 use super::Field;
 
+/// Bytes of a request over HTTP/2 that its sender may still send when it was answered, before it is asked to stop.
+pub const UNWANTED: usize = 16 * 1024;
+
 /// A response that says why there is no other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {

@@ -25,7 +25,7 @@ impl HostPattern {
     /// ```
     #[must_use]
     pub fn matches(&self, host: &str) -> bool {
-        let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+        let host = comparable(host);
         match self.0.strip_prefix('*') {
             Some(suffix) => host.len() > suffix.len() && host.ends_with(suffix),
             None => host == self.0,
@@ -66,6 +66,12 @@ impl fmt::Display for HostPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
+}
+
+/// A host as DNS compares it: in lower case and without a final dot.
+#[must_use]
+pub fn comparable(host: &str) -> String {
+    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
 }
 
 /// Letters, digits and hyphens, and the underscore that names in use have.

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use crate::engine::decode::stream::Kind;
 use crate::engine::http::exchange::Direction;
 use crate::engine::http::{RequestHead, values};
+use crate::engine::policy::host::comparable;
 use crate::engine::process::Process;
 
 /// What is known of a connection before it says anything.
@@ -34,7 +35,7 @@ impl<'a> Subject<'a> {
     #[must_use]
     pub fn new(head: &'a RequestHead, connection: ConnFacts<'a>) -> Self {
         let path = head.path.split(['?', '#']).next().unwrap_or_default();
-        Self { head, connection, host: comparable_host(head.host()), path: comparable_path(path) }
+        Self { head, connection, host: comparable(head.host()), path: comparable_path(path) }
     }
 
     /// The host that it names, in lower case and without a final dot.
@@ -48,7 +49,7 @@ impl<'a> Subject<'a> {
     pub fn is_misdirected(&self) -> bool {
         let is_connect = self.head.tunnel.as_deref() == Some("");
         let named = self.connection.server_name.filter(|_| !is_connect);
-        named.is_some_and(|named| comparable_host(named) != self.host)
+        named.is_some_and(|named| comparable(named) != self.host)
     }
 
     /// The path, without what servers read as if it were not there: escapes of characters that need none, `.` and `..`,
@@ -84,10 +85,6 @@ impl<'a> Subject<'a> {
         let is_call = self.messages().is_some() || unary();
         self.path.strip_prefix('/').filter(|_| is_call)
     }
-}
-
-fn comparable_host(host: &str) -> String {
-    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
 }
 
 /// A path that has nothing to undo stays where it is.

@@ -8,13 +8,11 @@ use super::reply::{self, Shrink, Windows};
 use super::stream::Stream;
 use super::{Http2, MAX_STREAMS, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, Violation};
 use crate::engine::http::exchange::{Direction, Exchange};
+use crate::engine::http::reply::UNWANTED;
 use crate::engine::http::verbatim::{Out, refused};
 use crate::engine::http::{Field, Reply, RequestHead};
 use crate::engine::policy::Verdict;
 use crate::engine::wire::Invalid;
-
-/// Bytes of a request that was answered which its sender may still send before it is asked to stop.
-const UNWANTED: usize = 16 * 1024;
 
 impl Http2 {
     /// A whole header block.

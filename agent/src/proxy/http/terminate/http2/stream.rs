@@ -15,14 +15,13 @@ use tokio::time::timeout;
 
 use super::upstream::Upstream;
 use crate::engine::http::exchange::{Direction, Exchange, Half};
+use crate::engine::http::reply::UNWANTED;
 use crate::engine::http::{Field, Reply, RequestHead};
 use crate::engine::policy::{Permit, Verdict};
 use crate::proxy::connection::Connection;
 use crate::proxy::error::{Error, Side};
 
-/// Bytes of a request that was answered which its sender may still send.
-const UNWANTED: usize = 16 * 1024;
-/// How long they may take.
+/// How long what is sent of a request that was answered may take.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// A stream that one side broke off.
