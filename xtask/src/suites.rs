@@ -19,6 +19,7 @@ pub(crate) fn demo() -> Result<()> {
 pub(crate) fn bench() -> Result<()> {
     setup::setup()?;
     build::release()?;
+    run(&mut command("cargo", &["bench", "--locked", "--package", "agent", "--bench", "verdict"]))?;
     run(&mut cargo_as_root(&["run", "--release", "--locked", "--package", "tests", "--bin", "bench"])?)
 }
 
