@@ -19,12 +19,26 @@ pub(crate) fn costs(lab: &Lab) {
     let (mut on, mut off) = (lab.agent().up(), lab.agent().args(&["--no-capture"]).up());
     for (what, protocol) in [("HTTP/2", "--npn-list=h2"), ("HTTP/1.1", "--h1")] {
         let args = ["h2load", protocol, "-n", "20000", "-c", "20", "https://origin.test/hello"];
-        compare(&format!("requests per second, {what}, recorded"), &mut on, &mut off, &args, per_second);
+        compare(
+            &format!("requests per second, {what}, recorded"),
+            "  not recorded",
+            &mut on,
+            &mut off,
+            &args,
+            per_second,
+        );
     }
     for (what, path) in [("64 MiB", "middle"), ("1 GiB, of which 64 MiB are kept", "big")] {
         let url = format!("https://origin.test/{path}");
         let args = ["curl", "-s", "-o", "/dev/null", "-w", "%{speed_download}", &url];
-        compare(&format!("MiB per second, {what}, recorded"), &mut on, &mut off, &args, megabytes_per_second);
+        compare(
+            &format!("MiB per second, {what}, recorded"),
+            "  not recorded",
+            &mut on,
+            &mut off,
+            &args,
+            megabytes_per_second,
+        );
     }
     on.down();
     off.down();
@@ -32,15 +46,22 @@ pub(crate) fn costs(lab: &Lab) {
     search(lab);
 }
 
-/// Measures a command in both sessions.
-fn compare(what: &str, on: &mut Session<'_>, off: &mut Session<'_>, args: &[&str], read: impl Fn(&Output) -> f64) {
+/// Measures a command in both sessions, turn by turn.
+pub(crate) fn compare(
+    what: &str,
+    beside: &str,
+    on: &mut Session<'_>,
+    off: &mut Session<'_>,
+    args: &[&str],
+    read: impl Fn(&Output) -> f64,
+) {
     let (mut recorded, mut not) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         not.push(read(&off.exec_within(PATIENCE, args)));
         recorded.push(read(&on.exec_within(PATIENCE, args)));
     }
     print(what, "", &mut recorded);
-    print("  not recorded", "", &mut not);
+    print(beside, "", &mut not);
     println!("  {:<44} {:>12.2}", "ratio of the medians", median(&recorded) / median(&not));
 }
 

@@ -10,6 +10,7 @@
 
 mod capture;
 mod latency;
+mod rules;
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -38,6 +39,7 @@ fn main() {
         Some("now") => return println!("{}", now().as_nanos()),
         Some("latency") => return latency::latencies(),
         Some("capture") => return capture::costs(&origin()),
+        Some("rules") => return rules::costs(&origin()),
         _ => {}
     }
     let lab = origin();
@@ -55,6 +57,7 @@ fn main() {
     attachments(&lab);
     packets();
     latency::latencies();
+    rules::costs(&lab);
     capture::costs(&lab);
 }
 
