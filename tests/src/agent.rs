@@ -24,6 +24,7 @@ pub struct Agent<'a> {
     name: String,
     log: PathBuf,
     captures: PathBuf,
+    allowing: PathBuf,
     args: Vec<String>,
     env: Vec<(String, String)>,
     wrapper: Vec<String>,
@@ -39,7 +40,9 @@ impl<'a> Agent<'a> {
         std::fs::set_permissions(&state, std::fs::Permissions::from_mode(0o1777)).unwrap();
         let env = vec![("XDG_STATE_HOME".to_owned(), state.to_str().unwrap().to_owned())];
         let captures = state.join("agent/captures");
-        Self { host: &lab.host, name, log, captures, args: Vec::new(), env, wrapper: Vec::new() }
+        let allowing =
+            lab.scratch.write("allowing.toml", "check_addresses = false\n[[rule]]\nverdict = 'allow'\n").into();
+        Self { host: &lab.host, name, log, captures, allowing, args: Vec::new(), env, wrapper: Vec::new() }
     }
 
     /// Adds options.
@@ -56,7 +59,7 @@ impl<'a> Agent<'a> {
         self
     }
 
-    /// `--mode enforce`.
+    /// `--mode enforce`. Without a file of its own, all that is understood is allowed.
     #[must_use]
     pub fn enforce(self) -> Self {
         self.args(&["--mode", "enforce"])
@@ -163,6 +166,10 @@ impl<'a> Agent<'a> {
         let mut command = self.host.command(words[0].to_str().unwrap());
         command.args(&words[1..]).arg("run").arg("--netns").arg(&self.name);
         command.arg("--log").arg(&self.log).args(&self.args);
+        let has = |word: &str| self.args.iter().any(|arg| arg == word);
+        if has("enforce") && !has("--config") {
+            command.arg("--config").arg(&self.allowing);
+        }
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command
     }

@@ -112,6 +112,15 @@ impl Lab {
         lab
     }
 
+    /// Nothing but the DNS server and `programs/python/typed.py` for `grpcio.test`.
+    #[must_use]
+    pub fn with_typed() -> Self {
+        let mut lab = Self::bare();
+        lab.serve_dns();
+        lab.origin(&Client::python("typed.py"), GRPCIO, &[]);
+        lab
+    }
+
     fn origin(&mut self, program: &Client, (name, address): (&str, &str), args: &[&str]) {
         let (certificate, key) = self.authority.issue(&self.scratch, name, &format!("DNS:{name}"));
         self.serve(&program.argv(&[&[&certificate, &key, address], args].concat()));

@@ -56,6 +56,7 @@ fn server(scratch: &Scratch, authority: &Authority, name: &str) -> String {
            listen 443 ssl http2; listen [::]:443 ssl http2; listen 80; listen [::]:80; listen 8080; listen [::]:8080;
            ssl_certificate {cert}; ssl_certificate_key {key}; root {root};
            location = /addr {{ return 200 \"$server_addr:$server_port $http_host $server_protocol $ssl_server_name\\n\"; }}
+           location = /seen {{ return 200 \"$request_uri|$http_authorization|$http_cookie|$http_accept_encoding\\n\"; }}
            location = /grpc {{ error_page 405 =200 /grpc.bin; }}
            location = /grpc.bin {{ default_type application/grpc; add_trailer grpc-status 0; }}
            location /upload/ {{ dav_methods PUT; }} }}\n"

@@ -77,7 +77,7 @@ fn what_a_command_may_not_do_is_refused_at_once_and_reported() {
 #[test]
 fn a_session_that_refuses_in_silence_answers_nothing_and_counts_all_the_same() {
     let lab = Lab::bare();
-    let settings = lab.scratch.write("agent.toml", "refuse = \"drop\"\n");
+    let settings = lab.scratch.write("agent.toml", "refuse = \"drop\"\n[[rule]]\nverdict = \"allow\"\n");
     let session = lab.agent().enforce().args(&["--config", &settings]).up();
     nothing_arrives(&lab, || {
         for (kind, address, port, reason) in

@@ -118,7 +118,8 @@ fn the_file_of_settings_decides_over_the_mode() {
     let lab = lab();
     let (_, argv) = &clients(&lab)[0];
     for (mode, on_pinned, last) in [("observe", "refuse", 60), ("enforce", "passthrough", 0)] {
-        let config = lab.scratch.write("agent.toml", format!("on_pinned = \"{on_pinned}\"\n"));
+        let config =
+            lab.scratch.write("agent.toml", format!("on_pinned = \"{on_pinned}\"\n[[rule]]\nverdict = \"allow\"\n"));
         let session = lab.agent().args(&["--mode", mode, "--config", &config]).up();
         run(&session, argv).assert_status(60);
         run(&session, argv).assert_status(last);

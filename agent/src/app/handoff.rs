@@ -1,11 +1,12 @@
-//! What the supervisor hands to the worker over the worker's standard input: settings as JSON, and descriptors. When
-//! the supervisor closes its end for writing, the worker drains and ends.
+//! What supervisor and worker tell each other over the worker's standard input: first settings as JSON, and descriptors;
+//! then orders one way and reports the other. When the supervisor closes its end for writing, the worker drains and ends.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::packets::Extra;
@@ -19,8 +20,24 @@ const MAX_SETTINGS: u64 = 16 << 20;
 
 /// What the worker says when it has given up its privileges: only then is it given anything.
 pub(super) const CONFINED: u8 = 1;
-/// What it says when it serves.
-pub(super) const READY: u8 = 2;
+/// More than any report needs: a worker that was taken over must not fill the supervisor's memory.
+const MAX_REPORT: usize = 64 * 1024;
+
+/// What a worker is told while it serves.
+#[derive(Serialize, Deserialize)]
+pub(super) enum Order {
+    /// From now on this is allowed.
+    Policy(Box<Policy>),
+}
+
+/// What a worker tells while it serves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Report {
+    /// It serves.
+    Ready,
+    /// What it was ordered to allow is what it allows.
+    Adopted,
+}
 
 /// The worker's settings.
 #[derive(Serialize, Deserialize)]
@@ -48,24 +65,69 @@ pub(super) struct Settings {
 /// # Errors
 /// If the worker is gone.
 pub(super) fn send(mut socket: &UnixStream, settings: &Settings, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
-    let json = serde_json::to_vec(settings)?;
-    let length = u64::try_from(json.len()).map_err(io::Error::other)?;
     fds::send(socket.as_fd(), descriptors)?;
-    socket.write_all(&length.to_be_bytes())?;
-    socket.write_all(&json)
+    tell(&mut socket, settings)
+}
+
+/// Sends one message: its length in eight bytes, and JSON.
+///
+/// # Errors
+/// If nobody takes it.
+pub(super) fn tell(to: &mut impl io::Write, message: &impl Serialize) -> io::Result<()> {
+    let json = serde_json::to_vec(message)?;
+    let length = u64::try_from(json.len()).map_err(io::Error::other)?;
+    to.write_all(&[&length.to_be_bytes()[..], &json].concat())
+}
+
+/// Takes one message that [`tell`] sent.
+///
+/// # Errors
+/// If there is none, whole.
+pub(super) fn hear<T: DeserializeOwned>(mut from: impl io::Read) -> io::Result<T> {
+    let mut length = [0; LENGTH];
+    from.read_exact(&mut length)?;
+    let mut json = Vec::new();
+    from.take(u64::from_be_bytes(length).min(MAX_SETTINGS)).read_to_end(&mut json)?;
+    Ok(serde_json::from_slice(&json)?)
+}
+
+/// Bytes that say how long a message is.
+const LENGTH: usize = 8;
+
+/// Reports as they come, perhaps in parts.
+#[derive(Default)]
+pub(super) struct Reports(Vec<u8>);
+
+impl Reports {
+    /// Takes what came.
+    pub(super) fn feed(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// The next that is whole.
+    ///
+    /// # Errors
+    /// If what came is no report.
+    pub(super) fn next(&mut self) -> io::Result<Option<Report>> {
+        let Some(length) = self.0.first_chunk::<LENGTH>() else { return Ok(None) };
+        let length = usize::try_from(u64::from_be_bytes(*length)).unwrap_or(usize::MAX);
+        if length > MAX_REPORT {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let Some(json) = self.0.get(LENGTH..LENGTH + length) else { return Ok(None) };
+        let report = serde_json::from_slice(json)?;
+        self.0.drain(..LENGTH + length);
+        Ok(Some(report))
+    }
 }
 
 /// Receives what [`send`] sent.
 ///
 /// # Errors
 /// If the supervisor is gone or sent something else.
-pub(super) fn receive(mut socket: &UnixStream) -> io::Result<(Settings, Vec<OwnedFd>)> {
+pub(super) fn receive(socket: &UnixStream) -> io::Result<(Settings, Vec<OwnedFd>)> {
     let descriptors = fds::receive(socket.as_fd())?;
-    let mut length = [0; 8];
-    socket.read_exact(&mut length)?;
-    let mut json = Vec::new();
-    socket.take(u64::from_be_bytes(length).min(MAX_SETTINGS)).read_to_end(&mut json)?;
-    Ok((serde_json::from_slice(&json)?, descriptors))
+    Ok((hear(socket)?, descriptors))
 }
 
 #[cfg(test)]
@@ -75,7 +137,7 @@ mod tests {
     use std::os::fd::AsFd as _;
     use std::os::unix::net::UnixStream;
 
-    use super::{Settings, receive, send};
+    use super::{Report, Reports, Settings, receive, send, tell};
     use crate::engine::policy::{Carrier, Mode, Policy};
     use crate::proxy::Ca;
 
@@ -105,5 +167,29 @@ mod tests {
         file.rewind().unwrap();
         file.read_to_string(&mut text).unwrap();
         assert_eq!(text, "through the socket");
+    }
+
+    #[test]
+    fn reports_come_whole_however_they_are_cut_and_what_is_none_is_refused() {
+        let mut bytes = Vec::new();
+        for report in [Report::Ready, Report::Adopted] {
+            tell(&mut bytes, &report).unwrap();
+        }
+        for size in 1..bytes.len() {
+            let mut reports = Reports::default();
+            let mut heard = Vec::new();
+            for piece in bytes.chunks(size) {
+                reports.feed(piece);
+                while let Some(report) = reports.next().unwrap() {
+                    heard.push(report);
+                }
+            }
+            assert_eq!(heard, [Report::Ready, Report::Adopted], "in pieces of {size}");
+        }
+        for wrong in [&u64::MAX.to_be_bytes()[..], b"\0\0\0\0\0\0\0\x02{}"] {
+            let mut reports = Reports::default();
+            reports.feed(wrong);
+            assert!(reports.next().is_err(), "{wrong:?}");
+        }
     }
 }

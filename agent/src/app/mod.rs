@@ -2,11 +2,13 @@
 
 pub mod bypass_test;
 pub mod captures;
+mod control;
 pub mod doctor;
 pub mod exec;
 pub mod export;
 pub mod flows;
 mod handoff;
+mod kernel_rules;
 mod log;
 mod naming;
 mod packets;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use agent_common::maps::{self, Config, Flow, FlowKey};
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::capture::Recorder;
 use crate::capture::keylog::{self, Keylog};
@@ -57,7 +58,7 @@ impl Takers {
     /// Begins where the session's former worker ended.
     pub(super) fn start(
         extras: &mut HashMap<Extra, OwnedFd>,
-        policy: &Policy,
+        policy: &watch::Receiver<Arc<Policy>>,
         flows: Arc<FlowTable>,
         recorder: Option<Arc<Recorder>>,
     ) -> anyhow::Result<Self> {
@@ -68,8 +69,8 @@ impl Takers {
                 let about = About {
                     device: link::GATEWAY_LINK,
                     description: "what the session's programs send comes in here, what they get goes out".to_owned(),
-                    config: kernel_config(policy),
-                    recorded: Box::new(Maps(flows)),
+                    config: kernel_config(&policy.borrow()),
+                    recorded: Box::new(Maps(flows, policy.clone())),
                 };
                 Some(Packets::start(socket, file.into(), about).context("cannot write the file of packets")?)
             }
@@ -123,7 +124,7 @@ impl Secrets for Takers {
 }
 
 /// The kernel's maps.
-struct Maps(Arc<FlowTable>);
+struct Maps(Arc<FlowTable>, watch::Receiver<Arc<Policy>>);
 
 impl Recorded for Maps {
     fn flow(&self, key: &FlowKey) -> Option<Flow> {
@@ -132,5 +133,9 @@ impl Recorded for Maps {
 
     fn process(&self, key: &FlowKey) -> Option<Process> {
         self.0.owner(key)
+    }
+
+    fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.1.borrow())
     }
 }

@@ -7,14 +7,16 @@ use http::Method;
 use serde_json::json;
 
 use super::captures::{self, Choice};
+use super::control;
 use super::flows::Page;
 use super::sessions::print_json;
 use crate::config::file::{self, Error};
 use crate::engine::http::RequestHead;
-use crate::engine::policy::rules::example::{Asked, Example, Form, Word, sender};
+use crate::engine::policy::rules::example::{Asked, Example, Form, sender};
 use crate::engine::policy::rules::explain::{Condition, Explained};
+use crate::engine::policy::rules::rule::Word;
 use crate::engine::policy::rules::subject::Subject;
-use crate::engine::policy::{Judgement, Mode, Policy, Verdict};
+use crate::engine::policy::{Judgement, Mode, Policy};
 use crate::engine::record::Exchange;
 use crate::ui;
 use crate::ui::colour::Ink;
@@ -57,7 +59,7 @@ pub fn test(path: &Path, mode: Mode) -> anyhow::Result<bool> {
     for (line, example) in &settings.examples {
         let Example { request, verdict, rule } = example;
         let judgement = policy.decide(&request.head, request.connection());
-        let is_right = word(&judgement) == *verdict && (rule.is_none() || *rule == judgement.rule);
+        let is_right = judgement.word == *verdict && (rule.is_none() || *rule == judgement.rule);
         failed += usize::from(!is_right);
         if !is_right {
             let by = rule.as_ref().map(|rule| format!(" by `{rule}`")).unwrap_or_default();
@@ -85,7 +87,7 @@ pub fn explain(path: &Path, mode: Mode, request: Request, json: bool) -> anyhow:
     if json {
         return print_json(&json!({
             "url": asked.head.url(),
-            "verdict": word(&judgement).name(),
+            "verdict": judgement.word.name(),
             "rule": judgement.rule,
             "reason": judgement.reason,
             "rules": explained,
@@ -99,23 +101,26 @@ pub fn explain(path: &Path, mode: Mode, request: Request, json: bool) -> anyhow:
         show(&mut page, rule, decisive == Some(number));
     }
     page.gap();
-    let ink = if word(&judgement) == Word::Allow { Ink::Good } else { Ink::Bad };
+    let ink = if judgement.word == Word::Allow { Ink::Good } else { Ink::Bad };
     page.line(ink, &summary(&judgement));
     ui::text_out(&page.into_text());
     Ok(())
 }
 
-const fn word(judgement: &Judgement) -> Word {
-    match judgement.verdict {
-        Verdict::Forward(_) => Word::Allow,
-        Verdict::Refuse(_) => Word::Block,
-    }
-}
-
 fn summary(judgement: &Judgement) -> String {
     let by = judgement.rule.as_ref().map_or_else(|| ", by no rule".to_owned(), |rule| format!(" by `{rule}`"));
     let why = judgement.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-    format!("{}{by}{why}", word(judgement).name())
+    format!("{}{by}{why}", judgement.word.name())
+}
+
+/// Has the session `name` read its file of rules again.
+///
+/// # Errors
+/// If there is no such session, or the file cannot be used: the session keeps its rules then.
+pub fn reload(name: &str) -> anyhow::Result<()> {
+    let done = control::ask(name, &control::Request::Reload)?;
+    ui::line(&done);
+    Ok(())
 }
 
 /// A rule and its conditions.

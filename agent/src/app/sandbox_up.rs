@@ -6,14 +6,14 @@ use std::process::Command;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use agent_common::maps::PortAction;
 use agent_common::owner::Layout;
 use anyhow::{Context as _, anyhow};
 use rtnetlink::Handle;
 
+use super::kernel_rules;
 use super::packets::kernel_config;
-use crate::ebpf::dataplane::{Attachment, Dataplane, Network};
-use crate::engine::policy::{Policy, READ_PORTS, destination};
+use crate::ebpf::dataplane::{Attachment, Dataplane};
+use crate::engine::policy::Policy;
 use crate::sandbox::failpoint::{Failpoint, Step};
 use crate::sandbox::sockets::{self, Sockets};
 use crate::sandbox::{link, netns, packets, sysctl, user_namespace};
@@ -84,14 +84,9 @@ fn load(policy: &Policy, cgroup: &Path, layout: JoinHandle<Layout>) -> anyhow::R
     // Without it, connections are told of no executable; all the rest is the same.
     let layout = layout.join().unwrap_or_default();
     let mut dataplane = Dataplane::load(&kernel_config(policy), &layout)?;
-    let refused: Vec<Network> = destination::REFUSED_V4
-        .iter()
-        .map(|&(ip, prefix)| Network::V4(ip, prefix))
-        .chain(destination::REFUSED_V6.iter().map(|&(ip, prefix)| Network::V6(ip, prefix)))
-        .collect();
     #[cfg(debug_assertions)]
     crate::ebpf::log::follow(&mut dataplane)?;
-    dataplane.set_policy(&READ_PORTS.map(|port| (port, PortAction::Intercept)), &refused)?;
+    kernel_rules::set(&mut dataplane, &policy.network)?;
     dataplane.attach_owners(cgroup)?;
     Ok(dataplane)
 }

@@ -1,12 +1,12 @@
 //! The worker: everything that touches bytes from the network. It becomes nobody before it reads the first of them.
 
 use std::collections::HashMap;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use agent_common::maps::Verdict;
 use anyhow::{Context as _, bail};
@@ -15,7 +15,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::SigSet;
 use tokio::sync::watch;
 
-use super::handoff::{self, Settings};
+use super::handoff::{self, Order, Report, Settings};
 use super::log;
 use super::packets::{Extra, Takers};
 use crate::capture::Recorder;
@@ -25,6 +25,7 @@ use crate::ebpf::events::KernelEvents;
 use crate::ebpf::flows::FlowTable;
 use crate::engine::event::{Event, Events, Sink};
 use crate::engine::http::tape::Tape;
+use crate::engine::policy::Policy;
 use crate::engine::process::Process;
 use crate::proxy::{self, Destinations, Flows, Proxy};
 use crate::sandbox::privileges;
@@ -52,7 +53,7 @@ pub fn main(records: bool) -> anyhow::Result<()> {
     // The last files that it opens.
     let system_roots = rustls_native_certs::load_native_certs().certs;
     give_up_privileges(records)?;
-    tell(&socket, handoff::CONFINED)?;
+    (&socket).write_all(&[handoff::CONFINED]).context("the supervisor is gone")?;
     let (mut settings, descriptors) = handoff::receive(&socket).context("cannot read the settings")?;
     settings.upstream_roots.extend(system_roots.iter().map(|root| root.to_vec()));
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -135,12 +136,13 @@ async fn serve(
     let table = FlowTable::new(descriptors.flows, descriptors.names, descriptors.owners, settings.ifindex)?;
     let table = Arc::new(table);
     let resolvers = settings.resolvers.clone();
-    let policy = settings.policy.clone();
-    let forwarder = Forwarder::new(dns_config(resolvers), policy.queries(Instant::now()), Arc::clone(&events));
-    let takers = Arc::new(Takers::start(&mut descriptors.extras, &policy, Arc::clone(&table), recorder.clone())?);
+    let (policy, allowed) = watch::channel(Arc::new(settings.policy.clone()));
+    let forwarder = Forwarder::new(dns_config(resolvers), allowed.clone(), Arc::clone(&events));
+    let extras = &mut descriptors.extras;
+    let takers = Arc::new(Takers::start(extras, &allowed, Arc::clone(&table), recorder.clone())?);
     let flows = Arc::new(Table { table, forwarder: Arc::clone(&forwarder) });
     let config = proxy::Config { secrets: takers.secrets(), ..proxy_config(settings, max_connections, last) };
-    let proxy = Proxy::new(config, policy, flows, Arc::new(Host), Arc::clone(&events))?;
+    let proxy = Proxy::new(config, allowed, flows, Arc::new(Host), Arc::clone(&events))?;
     let (drain, drained) = watch::channel(false);
     let mut serving = tokio::task::JoinSet::new();
     for listener in descriptors.proxy {
@@ -149,9 +151,9 @@ async fn serve(
     }
     let dns = tokio::spawn(Arc::clone(&forwarder).serve(descriptors.dns));
     let ring = KernelEvents::new(descriptors.events)?;
-    std::thread::spawn(move || report(ring, &events));
-    tell(&socket, handoff::READY)?;
-    tokio::task::spawn_blocking(move || wait_for_end(&socket)).await.context("cannot watch the supervisor")?;
+    std::thread::spawn(move || pass_on(ring, &events));
+    report(&socket, &Report::Ready)?;
+    tokio::task::spawn_blocking(move || obey(&socket, &policy)).await.context("cannot watch the supervisor")?;
     drain.send_replace(true);
     takers.hurry().await;
     while serving.join_next().await.is_some() {}
@@ -182,17 +184,25 @@ impl Sink for Bus {
     }
 }
 
-fn tell(mut socket: &UnixStream, how_far: u8) -> anyhow::Result<()> {
-    socket.write_all(&[how_far]).context("the supervisor is gone")
+fn report(mut socket: &UnixStream, report: &Report) -> anyhow::Result<()> {
+    handoff::tell(&mut socket, report).context("the supervisor is gone")
 }
 
-/// Returns when the supervisor wants the worker to end, or has ended itself.
-fn wait_for_end(socket: &UnixStream) {
-    let mut socket = socket;
-    let mut byte = [0];
-    // Nothing more is ever sent: any return is the end.
-    let end = socket.read(&mut byte);
-    tracing::debug!(?end, "draining");
+/// Does what it is told until the supervisor wants the worker to end, or has ended itself.
+fn obey(socket: &UnixStream, policy: &watch::Sender<Arc<Policy>>) {
+    let end = loop {
+        let adopted = match handoff::hear(socket) {
+            Ok(Order::Policy(allowed)) => {
+                policy.send_replace(Arc::new(*allowed));
+                report(socket, &Report::Adopted)
+            }
+            Err(end) => break anyhow::Error::from(end),
+        };
+        if let Err(end) = adopted {
+            break end;
+        }
+    };
+    tracing::debug!(%end, "draining");
 }
 
 fn dns_config(resolvers: Vec<SocketAddr>) -> dns::Config {
@@ -215,7 +225,7 @@ fn proxy_config(settings: Settings, max_connections: usize, last: (u64, u64)) ->
 }
 
 /// Passes the kernel's events on, for as long as the process lives: on a thread of its own, which sleeps in poll(2).
-fn report(mut ring: KernelEvents, events: &Events) {
+fn pass_on(mut ring: KernelEvents, events: &Events) {
     loop {
         while let Some(event) = ring.next_event() {
             events.emit(event);
@@ -246,6 +256,10 @@ impl Flows for Table {
 
     fn process(&self, child: SocketAddr, local: SocketAddr) -> Option<Process> {
         self.table.process(child, local)
+    }
+
+    fn is_at(&self, host: &str, ip: IpAddr) -> bool {
+        self.forwarder.names().gave(host, ip.to_canonical())
     }
 
     fn name(&self, child: SocketAddr, local: SocketAddr, name: &str) {

@@ -13,6 +13,7 @@ use crate::engine::event::{ConnectionId, Event, ExchangeId};
 use crate::engine::http::exchange::Direction;
 use crate::engine::http::tape::Passed;
 use crate::engine::http::{Field, RequestHead};
+use crate::engine::policy::rules::rule::Word;
 
 /// How bodies are kept.
 pub(super) struct Keeping {
@@ -56,8 +57,9 @@ impl Book {
             Event::ConnectionAccepted { connection: id, child, orig_dst, process } => {
                 self.connections.insert(id.0, Connection::new(at, *child, *orig_dst, process.clone()));
             }
-            Event::ExchangeRefused { exchange, rule, .. } => self.judged(*exchange, true, rule.clone()),
-            Event::ExchangeAllowed { exchange, rule } => self.judged(*exchange, false, Some(rule.clone())),
+            Event::ExchangeRefused { exchange, rule, .. } => self.judged(*exchange, Word::Block, rule.clone()),
+            Event::ExchangeMocked { exchange, rule, .. } => self.judged(*exchange, Word::Mock, rule.clone()),
+            Event::ExchangeAllowed { exchange, rule } => self.judged(*exchange, Word::Allow, Some(rule.clone())),
             Event::ExchangeFinished { exchange, error, .. } => self.finish(at, *exchange, error.clone()),
             _ => {
                 let known = event.connection().and_then(|id| self.connections.get_mut(&id.0));
@@ -71,9 +73,9 @@ impl Book {
         }
     }
 
-    fn judged(&mut self, id: ExchangeId, is_refused: bool, rule: Option<String>) {
+    fn judged(&mut self, id: ExchangeId, verdict: Word, rule: Option<String>) {
         if let Some(exchange) = self.exchanges.get_mut(&id.0) {
-            (exchange.is_refused, exchange.rule, exchange.is_dirty) = (is_refused, rule, true);
+            (exchange.verdict, exchange.rule, exchange.is_dirty) = (verdict, rule, true);
         }
     }
 

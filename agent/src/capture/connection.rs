@@ -25,7 +25,7 @@ pub(super) struct Connection {
     pub(super) sni: Option<String>,
     pub(super) alpn: Option<String>,
     pub(super) verified: Option<bool>,
-    pub(super) tls: Option<(Handshake, Handshake)>,
+    pub(super) tls: Option<(Handshake, Option<Handshake>)>,
     /// SHA-256, in hexadecimal, and DER.
     pub(super) certificates: Vec<(String, Bytes)>,
     pub(super) error: Option<String>,

@@ -7,6 +7,7 @@ use super::book::Keeping;
 use crate::engine::decode::stream::{Kind, Message, Reader};
 use crate::engine::http::exchange::Direction;
 use crate::engine::http::{Field, RequestHead};
+use crate::engine::policy::rules::rule::Word;
 
 /// An exchange.
 pub(super) struct Exchange {
@@ -20,7 +21,7 @@ pub(super) struct Exchange {
     pub(super) status: Option<u16>,
     pub(super) informational: Vec<(u16, Vec<Field>)>,
     pub(super) response: Option<Vec<Field>>,
-    pub(super) is_refused: bool,
+    pub(super) verdict: Word,
     /// The rule that decided, if one did.
     pub(super) rule: Option<String>,
     pub(super) error: Option<String>,
@@ -66,7 +67,7 @@ impl Exchange {
             status: None,
             informational: Vec::new(),
             response: None,
-            is_refused: false,
+            verdict: Word::Allow,
             rule: None,
             error: None,
             stream: None,

@@ -26,6 +26,14 @@ enum Action {
     Test(TestArgs),
     /// Say what the rules of a file make of a request, rule by rule
     Explain(Box<ExplainArgs>),
+    /// Have a running session read its file of rules again
+    Reload(ReloadArgs),
+}
+
+#[derive(Args)]
+struct ReloadArgs {
+    /// Name of the session
+    name: String,
 }
 
 #[derive(Args)]
@@ -102,6 +110,7 @@ pub(super) fn policy(args: PolicyArgs) -> anyhow::Result<u8> {
             policy::explain(&file, mode, explain.request()?, json)?;
             Ok(0)
         }
+        Action::Reload(reload) => policy::reload(&reload.name).map(|()| 0),
     }
 }
 

@@ -90,10 +90,12 @@ pub(super) struct RunArgs {
 
 #[derive(Clone, Copy, ValueEnum)]
 pub(super) enum ModeArg {
-    /// Allow all TCP, record everything
+    /// Allow all TCP but what a rule blocks, record everything
     Observe,
-    /// Refuse what is not understood
+    /// Refuse what no rule allows, and what is not understood
     Enforce,
+    /// Allow all TCP, and report what enforce would do
+    DryRun,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -117,6 +119,7 @@ impl From<ModeArg> for Mode {
         match arg {
             ModeArg::Observe => Self::Observe,
             ModeArg::Enforce => Self::Enforce,
+            ModeArg::DryRun => Self::DryRun,
         }
     }
 }

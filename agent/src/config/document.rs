@@ -185,7 +185,7 @@ x = 1
             "3:19: `a b` names no host",
             "3:26: `c d` names no host",
             "3:40: unknown field `prot`, expected one of `host`, ",
-            "4:11: unknown variant `forbid`, expected `allow` or `block`",
+            "4:11: unknown variant `forbid`, expected one of `allow`, `block`, `passthrough`",
             "7:15: `0` names no port",
             "7:18: `9-1` names no port",
             "8:14: `192.0.2.1/24` has bits set behind its prefix: write `192.0.2.0/24`",
@@ -211,8 +211,8 @@ x = 1
 
     #[test]
     fn what_lacks_something_is_told_of_once() {
-        let text = "[[rule]]\nname = 'a'\n[[rule]]\nverdict = 'allow'\n[[rule]]\nname = 'b'\n";
-        assert_eq!(mistakes(text), ["1:1: missing field `verdict`", "5:1: missing field `verdict`"]);
+        let text = "[[rule]]\nname = 'a'\n[[rule]]\nverdict = { mock = { events = [{}] } }\n[[rule]]\nverdict = { mock = { events = [{}] } }\n";
+        assert_eq!(mistakes(text), ["4:32: missing field `data`", "6:32: missing field `data`"]);
     }
 
     #[test]

@@ -3,8 +3,10 @@
 
 use std::fs;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::digest::{SHA256, digest};
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -14,10 +16,16 @@ use toml::Spanned;
 
 use super::capture;
 use super::document::{self, Mistake, line};
+use super::invoker;
+use crate::engine::decode::protobuf::schema::Schema;
+use crate::engine::edit;
+use crate::engine::hex::hex;
 use crate::engine::policy::host::HostPattern;
+use crate::engine::policy::network::NetworkRules;
 use crate::engine::policy::rules::Rules;
 use crate::engine::policy::rules::example::Example;
-use crate::engine::policy::rules::rule::Rule;
+use crate::engine::policy::rules::mock::MAX_FILE;
+use crate::engine::policy::rules::rule::{Rule, Verdict};
 use crate::engine::policy::{OnPinned, Refuse};
 use crate::proxy::ClientCertificate;
 
@@ -28,14 +36,24 @@ pub struct Settings {
     pub on_pinned: Option<OnPinned>,
     /// `refuse`; `answer` without it.
     pub refuse: Option<Refuse>,
+    /// `check_addresses`; true without it.
+    pub check_addresses: bool,
     /// `[capture]`.
     pub capture: capture::Settings,
     /// `[[client_certificate]]`, in the file's order.
     pub client_certificates: Vec<ClientCertificate>,
+    /// Variables of the environment that rules take values from: not the command's to see.
+    pub variables: Vec<String>,
+    /// `schema`: what messages of gRPC are made of.
+    pub schema: Schema,
+    /// `[network]`.
+    pub network: NetworkRules,
     /// `[[rule]]`, in the file's order.
     pub rules: Rules,
     /// `[[example]]`, each with the line that it begins in.
     pub examples: Vec<(usize, Example)>,
+    /// A SHA-256, in hexadecimal, of the rules and all that they say.
+    pub hash: String,
 }
 
 /// Why the file cannot be used.
@@ -69,12 +87,16 @@ fn lines(path: &Path, mistakes: &[Mistake]) -> String {
 struct Document {
     on_pinned: Option<OnPinned>,
     refuse: Option<Refuse>,
+    check_addresses: Option<bool>,
     #[serde(default)]
     capture: capture::Settings,
     #[serde(default)]
+    schema: Vec<Spanned<PathBuf>>,
+    network: Option<Spanned<NetworkRules>>,
+    #[serde(default)]
     client_certificate: Vec<Entry>,
     #[serde(default)]
-    rule: Vec<Rule>,
+    rule: Vec<Spanned<Rule>>,
     #[serde(default)]
     example: Vec<Spanned<Example>>,
 }
@@ -93,35 +115,80 @@ struct Entry {
 /// Everything that is wrong, with its place.
 pub fn read(path: &Path) -> Result<Settings, Error> {
     let text = fs::read_to_string(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
-    parse(path, &text, &|named| fs::read(named))
+    parse(path, &text, &Around { file: &|named| fs::read(named), variable: &invoker::variable })
 }
 
-/// What `text` sets, the content of the file at `path`. `read` gives the content of a file that it names.
+/// What a file may name.
+pub struct Around<'a> {
+    /// The content of a file.
+    pub file: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
+    /// The value of a variable of the environment.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// What `text` sets, the content of the file at `path`, with what it names.
 ///
 /// # Errors
 /// As [`read`].
-pub fn parse(path: &Path, text: &str, read: &dyn Fn(&Path) -> io::Result<Vec<u8>>) -> Result<Settings, Error> {
+pub fn parse(path: &Path, text: &str, around: &Around<'_>) -> Result<Settings, Error> {
     let wrong = |mistakes| Error::Wrong { path: path.to_owned(), mistakes };
     let document: Document = document::read(text).map_err(wrong)?;
-    let source = Source { folder: path.parent().unwrap_or(Path::new("")), text, read };
+    let source = Source { folder: path.parent().unwrap_or(Path::new("")), text, around };
     let certificates = document.client_certificate.into_iter().map(|entry| source.client_certificate(entry));
     let (good, bad): (Vec<_>, Vec<_>) = certificates.partition(Result::is_ok);
-    let mistakes: Vec<Mistake> = bad.into_iter().filter_map(Result::err).collect();
+    let mut mistakes: Vec<Mistake> = bad.into_iter().filter_map(Result::err).collect();
+    let schema = source.schema(&document.schema).map_err(|mistake| mistakes.push(mistake)).unwrap_or_default();
+    let network = document.network;
+    mistakes.extend(network.as_ref().and_then(|network| {
+        let invalid = network.as_ref().check().err()?;
+        Some(Mistake::at(text, &network.span(), invalid.to_string()))
+    }));
+    let network = network.map(Spanned::into_inner).unwrap_or_default();
+    let (mut rules, mut variables) = (Vec::new(), Vec::new());
+    for rule in document.rule {
+        let place = rule.span();
+        let mut rule = rule.into_inner();
+        mistakes.extend(source.fill(&mut rule, &place).err());
+        variables.extend(rule.request.secrets().chain(rule.response.secrets()).filter_map(|(from, _)| match from {
+            edit::Source::Env(name) => Some(name.clone()),
+            edit::Source::File(_) => None,
+        }));
+        rules.push(rule);
+    }
     if !mistakes.is_empty() {
         return Err(wrong(mistakes));
     }
     let (on_pinned, refuse, capture) = (document.on_pinned, document.refuse, document.capture);
     let client_certificates = good.into_iter().flatten().collect();
     let examples = document.example.into_iter().map(|example| (line(text, &example.span()), example.into_inner()));
-    let (examples, rules) = (examples.collect(), document.rule.into());
-    Ok(Settings { on_pinned, refuse, capture, client_certificates, rules, examples })
+    let (examples, rules) = (examples.collect(), Rules::from(rules));
+    let hash = hash(&network, &rules);
+    let check_addresses = document.check_addresses.unwrap_or(true);
+    Ok(Settings {
+        check_addresses,
+        variables,
+        schema,
+        on_pinned,
+        refuse,
+        capture,
+        client_certificates,
+        network,
+        rules,
+        examples,
+        hash,
+    })
+}
+
+fn hash(network: &NetworkRules, rules: &Rules) -> String {
+    let json = serde_json::to_vec(&(network, rules)).unwrap_or_default();
+    hex(digest(&SHA256, &json).as_ref())
 }
 
 /// The file, for messages about it.
 struct Source<'a> {
     folder: &'a Path,
     text: &'a str,
-    read: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
+    around: &'a Around<'a>,
 }
 
 impl Source<'_> {
@@ -145,9 +212,65 @@ impl Source<'_> {
         })
     }
 
+    /// Checks a rule and reads what it names.
+    fn fill(&self, rule: &mut Rule, place: &Range<usize>) -> Result<(), Mistake> {
+        let wrong = |what: String| Mistake::at(self.text, place, what);
+        rule.check().map_err(|error| wrong(error.to_string()))?;
+        if let Some(Verdict::Mock(mock)) = &mut rule.verdict
+            && let Some((path, content)) = mock.file()
+        {
+            let read = (self.around.file)(&self.folder.join(path));
+            let read = read.map_err(|error| wrong(format!("`{}` cannot be read: {error}", path.display())))?;
+            if read.len() > MAX_FILE {
+                return Err(wrong(format!("`{}` has more than {MAX_FILE} bytes", path.display())));
+            }
+            *content = Some(read);
+        }
+        for (from, found) in rule.request.secrets().chain(rule.response.secrets()) {
+            *found = Some(self.secret(from).map_err(wrong)?);
+        }
+        Ok(())
+    }
+
+    /// What the environment or a file has, without space around it.
+    fn secret(&self, source: &edit::Source) -> Result<String, String> {
+        let found = match source {
+            edit::Source::Env(name) => (self.around.variable)(name),
+            edit::Source::File(path) => {
+                let content = (self.around.file)(&self.folder.join(path));
+                let content = content.map_err(|error| format!("{source} cannot be read: {error}"))?;
+                String::from_utf8(content).ok().and_then(|text| text.lines().next().map(str::to_owned))
+            }
+        };
+        let found = found.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        found.ok_or_else(|| {
+            format!("{source} has no text; set it where `agent run` is started, as with `sudo --preserve-env`")
+        })
+    }
+
+    /// What messages are made of, by all files that are named.
+    fn schema(&self, files: &[Spanned<PathBuf>]) -> Result<Schema, Mistake> {
+        let mut schema = Schema::default();
+        let mut sources = Vec::new();
+        for file in files {
+            let content = self.named(file)?;
+            if file.as_ref().extension().is_some_and(|extension| extension == "proto") {
+                let text = String::from_utf8(content).map_err(|_| self.wrong(file, "is no text"))?;
+                sources.push((file.as_ref().to_string_lossy().into_owned(), text));
+            } else {
+                let added = schema.add_descriptor_set(&content);
+                added.map_err(|error| self.wrong(file, &format!("cannot be used: {error}")))?;
+            }
+        }
+        let Some(first) = files.first().filter(|_| !sources.is_empty()) else { return Ok(schema) };
+        let added = schema.add_sources(&sources);
+        added.map_err(|error| Mistake::at(self.text, &first.span(), error.to_string()))?;
+        Ok(schema)
+    }
+
     /// Reads a file that the file names.
     fn named(&self, name: &Spanned<PathBuf>) -> Result<Vec<u8>, Mistake> {
-        let content = (self.read)(&self.folder.join(name.as_ref()));
+        let content = (self.around.file)(&self.folder.join(name.as_ref()));
         content.map_err(|error| self.wrong(name, &format!("cannot be read: {error}")))
     }
 

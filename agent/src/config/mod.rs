@@ -30,6 +30,8 @@ pub struct Run {
     pub name: Name,
     /// What it allows.
     pub policy: Policy,
+    /// The file that has its settings and rules.
+    pub file: Option<PathBuf>,
     /// The command and its arguments; empty to bring the namespace up and stay.
     pub command: Vec<OsString>,
     /// Who the command runs as.
@@ -188,7 +190,10 @@ pub fn run(input: RunInput) -> Result<Run, Error> {
         upstream_roots.extend(certificates("--upstream-ca", path)?);
     }
     let resolvers = resolvers(&input.dns)?;
-    let settings = input.config.as_deref().map(file::read).transpose()?.unwrap_or_default();
+    let file = input.config.as_deref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
+    let settings = file.as_deref().map(file::read).transpose()?.unwrap_or_default();
+    let is_kept = |(name, _): &(OsString, OsString)| !settings.variables.iter().any(|secret| name == secret.as_str());
+    let environment: Vec<_> = environment.into_iter().filter(is_kept).collect();
     let capture = capture::capture(input.capture, settings.capture, &user, &environment);
     // Last: they are made if they are not there.
     let pcap = input.pcap.as_deref().map(|path| writable::open("--pcap", path)).transpose()?;
@@ -202,9 +207,14 @@ pub fn run(input: RunInput) -> Result<Run, Error> {
         policy: Policy {
             on_pinned: settings.on_pinned.unwrap_or(policy.on_pinned),
             refuse: settings.refuse.unwrap_or(policy.refuse),
+            checks_addresses: settings.check_addresses,
+            network: settings.network,
+            schema: settings.schema,
             rules: settings.rules,
+            hash: settings.hash,
             ..policy
         },
+        file,
         command,
         user,
         environment,
@@ -224,11 +234,31 @@ pub fn run(input: RunInput) -> Result<Run, Error> {
     })
 }
 
+/// What a session that runs is to allow, by what its file says now. What else the file sets takes another session.
+///
+/// # Errors
+/// Everything that is wrong in the file.
+pub fn reload(run: &Run) -> Result<Policy, Error> {
+    let settings = run.file.as_deref().map(file::read).transpose()?.unwrap_or_default();
+    let on_pinned = settings.on_pinned.unwrap_or_else(|| run.policy.mode.on_pinned());
+    Ok(Policy {
+        on_pinned,
+        checks_addresses: settings.check_addresses,
+        network: settings.network,
+        schema: settings.schema,
+        rules: settings.rules,
+        hash: settings.hash,
+        ..run.policy.clone()
+    })
+}
+
 /// What a mode allows of itself. Who only observes wants programs to work as they do outside: debuggers, browsers with
 /// their own sandbox, desktop programs that talk to the session's bus and display.
 fn allowances(mode: Mode) -> Allowances {
     match mode {
-        Mode::Observe => [Allowance::UserNamespaces, Allowance::Ptrace, Allowance::Host].into_iter().collect(),
+        Mode::Observe | Mode::DryRun => {
+            [Allowance::UserNamespaces, Allowance::Ptrace, Allowance::Host].into_iter().collect()
+        }
         Mode::Enforce => Allowances::default(),
     }
 }

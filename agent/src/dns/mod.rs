@@ -18,15 +18,19 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 pub use names::Names;
 pub use resolv_conf::host_resolvers;
 
 use crate::engine::event::{Event, Events, micros};
+use crate::engine::policy::Policy;
+use crate::engine::policy::destination::STAND_IN;
 use crate::engine::policy::query::{QueryPermit, QueryPolicy, Refusal};
-use crate::engine::wire::dns::{Malformed, Message, Question, Rcode, fit, record_type_name, refusal};
+use crate::engine::wire::dns::{
+    CLASS_INTERNET, Malformed, Message, Question, Rcode, fit, record_type_name, refusal, stand_in,
+};
 use refusals::{Refusals, Refused};
 use upstream::Upstream;
 
@@ -55,7 +59,8 @@ pub struct Sockets {
 
 /// Forwards queries. One serves any number of sockets.
 pub struct Forwarder {
-    policy: Mutex<QueryPolicy>,
+    policy: watch::Receiver<Arc<Policy>>,
+    queries: Mutex<QueryPolicy>,
     upstream: Upstream,
     events: Events,
     refusals: Refusals,
@@ -74,12 +79,13 @@ enum Transport {
 impl Forwarder {
     /// A forwarder that forwards what `policy` permits, and reports each answer and each refusal to `events`.
     #[must_use]
-    pub fn new(config: Config, policy: QueryPolicy, events: Events) -> Arc<Self> {
+    pub fn new(config: Config, policy: watch::Receiver<Arc<Policy>>, events: Events) -> Arc<Self> {
         let in_flight = Semaphore::new(config.max_in_flight);
         let connections = Arc::new(Semaphore::new(config.max_in_flight));
-        let (policy, refusals) = (Mutex::new(policy), Refusals::new(Arc::clone(&events)));
+        let queries = Mutex::new(policy.borrow().queries(Instant::now()));
+        let refusals = Refusals::new(Arc::clone(&events));
         let (upstream, names) = (Upstream::new(config), Names::default());
-        Arc::new(Self { policy, upstream, events, refusals, names, in_flight, connections })
+        Arc::new(Self { policy, queries, upstream, events, refusals, names, in_flight, connections })
     }
 
     /// Answers what arrives at `sockets` until it is dropped.
@@ -137,8 +143,14 @@ impl Forwarder {
         transport: Transport,
     ) -> Result<Option<Vec<u8>>, Refusal> {
         let asked = Instant::now();
-        let permit = self.policy().permit(query, asked)?;
-        let response = self.forward(&permit).await?.or_else(|| refusal(query.bytes(), Rcode::SERVFAIL, None));
+        let permit = self.queries().permit(query, asked)?;
+        let outlook = query.question().map(|question| self.outlook(question)).unwrap_or_default();
+        let response = if outlook.is_withheld { None } else { self.forward(&permit).await? };
+        let response = response.filter(|response| !outlook.is_mocked || is_found(response));
+        let response = response.or_else(|| match outlook {
+            Outlook { is_withheld: false, is_mocked: false } => refusal(query.bytes(), Rcode::SERVFAIL, None),
+            _ => stand_in(query, STAND_IN),
+        });
         Ok(response.map(|response| {
             self.report(query, &response, child, transport, asked.elapsed());
             match transport {
@@ -158,9 +170,18 @@ impl Forwarder {
         Ok(returned(&response).inspect_err(|error| tracing::debug!(%error, "unusable DNS response")).ok())
     }
 
-    fn policy(&self) -> MutexGuard<'_, QueryPolicy> {
+    /// What may become of what is sent to the name that is asked for.
+    fn outlook(&self, question: &Question) -> Outlook {
+        if question.class != CLASS_INTERNET {
+            return Outlook::default();
+        }
+        let policy = Arc::clone(&self.policy.borrow());
+        Outlook { is_withheld: policy.withholds(&question.name), is_mocked: policy.mocks(&question.name) }
+    }
+
+    fn queries(&self) -> MutexGuard<'_, QueryPolicy> {
         // Nothing panics while it is held.
-        self.policy.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Remembers and reports what the child is told.
@@ -190,6 +211,20 @@ impl Transport {
             Self::Tcp => "tcp",
         }
     }
+}
+
+/// What may become of what is sent to a name.
+#[derive(Clone, Copy, Default)]
+struct Outlook {
+    /// Nobody may be asked about it.
+    is_withheld: bool,
+    /// Requests to it may be answered, whether or not it exists.
+    is_mocked: bool,
+}
+
+/// Whether a response says that the name exists.
+fn is_found(response: &[u8]) -> bool {
+    Message::parse(response).is_ok_and(|response| response.rcode() == Rcode::NOERROR)
 }
 
 /// Reads a query, or says why it is none.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::engine::policy::host::comparable;
 use crate::engine::wire::dns::Address;
 
 /// How many addresses are remembered.
@@ -14,7 +15,10 @@ const SHORTEST: Duration = Duration::from_secs(10 * 60);
 /// For how long at most.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Names by address, in bounded number. Of two names with one address, the one asked for last.
+/// How many names of one address are remembered.
+const NAMES: usize = 64;
+
+/// Names by address, in bounded number.
 #[derive(Debug, Default)]
 pub struct Names {
     known: Mutex<HashMap<IpAddr, Known>>,
@@ -22,7 +26,8 @@ pub struct Names {
 
 #[derive(Debug)]
 struct Known {
-    name: String,
+    /// The one asked for last at the end.
+    names: Vec<String>,
     until: Instant,
 }
 
@@ -31,7 +36,15 @@ impl Names {
     #[must_use]
     pub fn name_of(&self, ip: IpAddr) -> Option<String> {
         let known = self.lock();
-        known.get(&ip).filter(|known| known.until > Instant::now()).map(|known| known.name.clone())
+        known.get(&ip).filter(|known| known.until > Instant::now()).and_then(|known| known.names.last().cloned())
+    }
+
+    /// Whether the child has asked for `name`, in lower case and without a final dot, and was given `ip`.
+    #[must_use]
+    pub fn gave(&self, name: &str, ip: IpAddr) -> bool {
+        let known = self.lock();
+        let known = known.get(&ip).filter(|known| known.until > Instant::now());
+        known.is_some_and(|known| known.names.iter().any(|known| comparable(known) == name))
     }
 
     /// Remembers that `name` gave `addresses`.
@@ -46,7 +59,13 @@ impl Names {
                 forget(&mut known, now);
             }
             let until = now + Duration::from_secs(address.ttl.into()).clamp(SHORTEST, LONGEST);
-            known.insert(address.ip, Known { name: name.to_owned(), until });
+            let known = known.entry(address.ip).or_insert_with(|| Known { names: Vec::new(), until });
+            known.names.retain(|known| known != name);
+            if known.names.len() >= NAMES {
+                known.names.remove(0);
+            }
+            known.names.push(name.to_owned());
+            known.until = known.until.max(until);
         }
     }
 
@@ -83,6 +102,11 @@ mod tests {
         assert_eq!(names.name_of(address(1, 0).ip).as_deref(), Some("a.test"));
         assert_eq!(names.name_of(address(2, 0).ip).as_deref(), Some("b.test"));
         assert_eq!(names.name_of(address(3, 0).ip), None);
+        for (name, number, expect) in
+            [("a.test", 1, true), ("a.test", 2, true), ("b.test", 2, true), ("b.test", 1, false)]
+        {
+            assert_eq!(names.gave(name, address(number, 0).ip), expect, "{name} {number}");
+        }
     }
 
     #[test]

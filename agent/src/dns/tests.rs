@@ -4,16 +4,16 @@ use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::upstream::{read_frame, write_frame};
 use super::{Config, Forwarder, Sockets};
 use crate::engine::event::{Event, Sink};
-use crate::engine::policy::query::QueryPolicy;
+use crate::engine::policy::destination::STAND_IN;
 use crate::engine::policy::{Mode, Policy};
 
 /// What a resolver does with a query: the datagrams it sends, or over TCP the messages.
@@ -76,8 +76,8 @@ fn refusing(query: &[u8], _: bool) -> Vec<Vec<u8>> {
     vec![response(query, 5, &[])]
 }
 
-fn policy(mode: Mode) -> QueryPolicy {
-    Policy::new(mode).queries(Instant::now())
+fn policy(mode: Mode) -> watch::Receiver<Arc<Policy>> {
+    watch::channel(Arc::new(Policy::allowing(mode))).1
 }
 
 /// One port for both transports. The kernel chooses it for one of them; the other's may be taken.
@@ -151,13 +151,17 @@ impl Lab {
     }
 
     async fn under(mode: Mode, scripts: &[Script], max_in_flight: usize, udp: &str) -> Self {
+        Self::of(policy(mode), scripts, max_in_flight, udp).await
+    }
+
+    async fn of(policy: watch::Receiver<Arc<Policy>>, scripts: &[Script], max_in_flight: usize, udp: &str) -> Self {
         let mut resolvers = Vec::new();
         for script in scripts {
             resolvers.push(resolver(*script).await);
         }
         let config = Config { resolvers, timeout: Duration::from_millis(100), attempts: 2, max_in_flight };
         let events = Arc::new(Recorder::default());
-        let forwarder = Forwarder::new(config, policy(mode), Arc::clone(&events) as _);
+        let forwarder = Forwarder::new(config, policy, Arc::clone(&events) as _);
         let udp = std::net::UdpSocket::bind(udp).unwrap();
         let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         udp.set_nonblocking(true).unwrap();
@@ -361,6 +365,28 @@ async fn what_the_policy_refuses_never_reaches_a_resolver() {
     assert_eq!(SEEN.load(Ordering::Relaxed), 0);
     assert_eq!(rcode(&lab.ask(&query(7, None)).await), 0);
     assert_eq!(SEEN.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn nobody_is_asked_about_a_name_that_nothing_may_go_to() {
+    static SEEN: AtomicUsize = AtomicUsize::new(0);
+    fn counting(query: &[u8], over_tcp: bool) -> Vec<Vec<u8>> {
+        SEEN.fetch_add(1, Ordering::Relaxed);
+        good(query, over_tcp)
+    }
+    let lab = Lab::of(watch::channel(Arc::new(Policy::new(Mode::Enforce))).1, &[counting], 16, "127.0.0.1:0").await;
+    let mut other = query(7, Some(1232));
+    other[24] = 28;
+    let stand_in = [&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4][..], &STAND_IN.octets()].concat();
+    for udp_size in [None, Some(1232)] {
+        let query = query(7, udp_size);
+        let answer = lab.ask(&query).await;
+        assert_eq!((rcode(&answer), &answer[27..43]), (0, &stand_in[..]), "{answer:?}");
+        let answer = lab.ask_over_tcp(&other).await;
+        assert_eq!((rcode(&answer), answer[7]), (0, 0), "{answer:?}");
+    }
+    assert_eq!(SEEN.load(Ordering::Relaxed), 0);
+    assert!(lab.forwarder.names().gave("name.test", STAND_IN.into()));
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use std::path::Path;
 use agent_common::maps::{self, Config, PortAction};
 use agent_common::owner::{LAYOUT, Layout};
 use aya::maps::lpm_trie::{Key, LpmTrie};
-use aya::maps::{Array, MapData, SockMap};
+use aya::maps::{Array, MapData, MapError, SockMap};
 use aya::programs::tc::{NlOptions, TcAttachOptions, qdisc_add_clsact};
 use aya::programs::{CgroupAttachMode, CgroupSockAddr, LinkOrder, SchedClassifier, SkLookup, SockOps, TcAttachType};
 use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
@@ -108,6 +108,25 @@ impl Dataplane {
         Ok(())
     }
 
+    /// No longer refuses a network. One that is not refused is none the less so.
+    ///
+    /// # Errors
+    /// If the map cannot be written.
+    pub fn admit(&mut self, network: Network) -> Result<(), Error> {
+        match network {
+            Network::V4(ip, prefix) => self.forget(maps::CIDR4, prefix, ip.to_bits().to_be()),
+            Network::V6(ip, prefix) => self.forget(maps::CIDR6, prefix, maps::address(ip.into())),
+        }
+    }
+
+    fn forget<A: aya::Pod>(&mut self, name: &'static str, prefix: u8, ip: A) -> Result<(), Error> {
+        let mut networks: LpmTrie<_, A, u8> = self.map_mut(name)?;
+        match networks.remove(&Key::new(u32::from(prefix), ip)) {
+            Err(MapError::SyscallError(error)) if error.io_error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            removed => removed.map_err(unusable(name)),
+        }
+    }
+
     fn refuse<A: aya::Pod>(&mut self, name: &'static str, prefix: u8, ip: A) -> Result<(), Error> {
         let mut networks: LpmTrie<_, A, u8> = self.map_mut(name)?;
         networks.insert(&Key::new(u32::from(prefix), ip), 1, 0).map_err(unusable(name))
@@ -181,7 +200,7 @@ impl Dataplane {
 
     fn map_mut<'a, M>(&'a mut self, name: &'static str) -> Result<M, Error>
     where
-        M: TryFrom<&'a mut aya::maps::Map, Error = aya::maps::MapError>,
+        M: TryFrom<&'a mut aya::maps::Map, Error = MapError>,
     {
         M::try_from(self.ebpf.map_mut(name).ok_or(Error::Absent(name))?).map_err(unusable(name))
     }
@@ -223,6 +242,6 @@ pub(super) fn failed(name: &str) -> impl FnOnce(aya::programs::ProgramError) -> 
     move |source| Error::Program { name: name.to_owned(), source }
 }
 
-pub(super) fn unusable(name: &'static str) -> impl FnOnce(aya::maps::MapError) -> Error {
+pub(super) fn unusable(name: &'static str) -> impl FnOnce(MapError) -> Error {
     move |source| Error::Map { name, source }
 }

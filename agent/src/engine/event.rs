@@ -116,8 +116,9 @@ pub enum Event {
         verified: bool,
         /// What was agreed on with the child.
         child: Handshake,
-        /// What was agreed on with the server.
-        server: Handshake,
+        /// What was agreed on with the server; nothing where the agent answers in its place.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        server: Option<Handshake>,
         /// The server's certificates, DER, its own first.
         #[serde(skip)]
         certificates: Vec<Bytes>,
@@ -236,6 +237,33 @@ pub enum Event {
         /// The rule.
         rule: String,
     },
+    /// Rules changed the request of an exchange, or its response.
+    ExchangeEdited {
+        /// The exchange.
+        exchange: ExchangeId,
+        /// The rules, in the order in which they did.
+        rules: Vec<String>,
+    },
+    /// A rule answered a request as if by the server.
+    ExchangeMocked {
+        /// The exchange.
+        exchange: ExchangeId,
+        /// The status it was answered with.
+        status: u16,
+        /// The rule.
+        rule: Option<String>,
+    },
+    /// A dry run let a request pass that enforce mode would not.
+    ExchangeSpared {
+        /// The exchange.
+        exchange: ExchangeId,
+        /// What enforce mode would do: `block` or `mock`.
+        verdict: &'static str,
+        /// The rule that says so, if one does.
+        rule: Option<String>,
+        /// Why.
+        reason: Option<String>,
+    },
     /// A message was refused because it is not HTTP or may be read in two ways. Its connection ends, or its stream.
     MessageRefused {
         /// The connection.
@@ -306,6 +334,18 @@ pub enum Event {
     CaptureResumed {
         /// Bytes of content that passed unrecorded, in the whole session so far.
         unrecorded_bytes: u64,
+    },
+    /// The session follows rules that were read again.
+    RulesReloaded {
+        /// How many there are.
+        rules: usize,
+        /// Their hash, as audits have it.
+        hash: String,
+    },
+    /// Rules that were read again cannot be used; the session follows those that it had.
+    RulesRejected {
+        /// Why, line by line.
+        reason: String,
     },
     /// The proxy refused to dial an address that belongs to the host or its infrastructure.
     UpstreamRefused {

@@ -4,6 +4,7 @@
 pub mod decode;
 #[cfg(test)]
 pub(crate) mod dice;
+pub mod edit;
 pub mod event;
 pub mod hex;
 pub mod http;

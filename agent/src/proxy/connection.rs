@@ -1,26 +1,29 @@
 //! One connection of the child: joined to its flow, sniffed, judged, and handed to TLS, HTTP or the relay.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
-use agent_common::maps::Verdict;
+use agent_common::maps;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
-use super::dial::check;
-use super::error::{Error, Side};
+use super::dial::{check, is_stand_in};
+use super::error::{Error, Kind, Side};
 use super::http::{self, Protocol};
 use super::io::{Fate, Socket};
 use super::opening::{Opening, open};
 use super::relay::{relay, relay_to};
 use super::{Proxy, tls};
-use crate::engine::event::{ConnectionId, Event};
+use crate::engine::event::{ConnectionId, Event, ExchangeId};
 use crate::engine::http::RequestHead;
 use crate::engine::http::exchange::Exchange;
+use crate::engine::policy::host::comparable;
+use crate::engine::policy::rules::Outlook;
+use crate::engine::policy::rules::rule::Word;
 use crate::engine::policy::rules::subject::ConnFacts;
-use crate::engine::policy::{self, Content};
+use crate::engine::policy::{ConnPermit, Content, Judgement, Mode, Policy, Verdict};
 use crate::engine::process::Process;
 use crate::engine::wire::sniff::Sniff;
 
@@ -40,7 +43,7 @@ pub(crate) struct Connection {
     pub(crate) exchanges: Arc<http::Open>,
     drain: watch::Receiver<bool>,
     child: SocketAddr,
-    verdict: Verdict,
+    verdict: maps::Verdict,
     named: AtomicBool,
     early: Mutex<Option<Result<Socket, Error>>>,
     /// The host that TLS names, if it does.
@@ -90,10 +93,10 @@ impl Accepted {
     }
 }
 
-fn lookup(proxy: &Proxy, child: SocketAddr, local: SocketAddr) -> Option<(SocketAddr, Verdict)> {
+fn lookup(proxy: &Proxy, child: SocketAddr, local: SocketAddr) -> Option<(SocketAddr, maps::Verdict)> {
     let canonical = |addr: SocketAddr| (addr.ip().to_canonical(), addr.port());
     let flow = proxy.flows.lookup(child, local);
-    flow.filter(|(orig_dst, verdict)| canonical(*orig_dst) == canonical(local) && *verdict != Verdict::Dns)
+    flow.filter(|(orig_dst, verdict)| canonical(*orig_dst) == canonical(local) && *verdict != maps::Verdict::Dns)
 }
 
 impl Connection {
@@ -163,8 +166,10 @@ impl Connection {
     }
 
     async fn carry(self: &Arc<Self>, socket: Socket) -> Result<(), Error> {
-        check(self).inspect_err(|_| self.downstream.reset())?;
-        if self.verdict == Verdict::Relay {
+        if !is_stand_in(self) {
+            check(self).inspect_err(|_| self.downstream.reset())?;
+        }
+        if self.verdict == maps::Verdict::Relay {
             return relay(self, socket, Content::Unread).await;
         }
         let opening = tokio::select! {
@@ -183,8 +188,69 @@ impl Connection {
 }
 
 impl Connection {
+    /// What is known of it, for what is sent to `host`, if that is known.
+    pub(crate) fn facts(&self, host: Option<&str>) -> ConnFacts<'_> {
+        let server_name = self.server_name.get().map(String::as_str);
+        let policy = self.proxy.policy();
+        let is_strict = policy.mode == Mode::Enforce && policy.checks_addresses;
+        let is_elsewhere = is_strict && host.is_some_and(|host| !self.is_at(host));
+        ConnFacts { orig_dst: self.orig_dst, server_name, process: self.process.as_ref(), is_elsewhere }
+    }
+
+    /// Whether `host` is the address that it goes to, or DNS says that it is there.
+    fn is_at(&self, host: &str) -> bool {
+        let (host, ip) = (comparable(host), self.orig_dst.ip().to_canonical());
+        let is_literal = host.parse::<IpAddr>().is_ok_and(|literal| literal.to_canonical() == ip);
+        is_literal || self.proxy.flows.is_at(&host, ip)
+    }
+
+    /// The host that TLS names, as rules compare it.
+    fn tls_host(&self) -> Option<String> {
+        self.server_name.get().map(|name| comparable(name))
+    }
+
+    /// Why its server is not to be dialled, if so.
+    pub(crate) fn kept_away(&self) -> Option<Error> {
+        let host = self.tls_host();
+        let facts = self.facts(host.as_deref());
+        let policy = self.proxy.policy();
+        let why = if !policy.foresee(host.as_deref(), Some(facts)).forwards {
+            "no rule lets anything pass"
+        } else if policy.mode == Mode::Enforce && facts.is_elsewhere {
+            "DNS did not give this address for this host"
+        } else if is_stand_in(self) {
+            "nobody was asked where it is: the rules have changed since"
+        } else {
+            return None;
+        };
+        Some(Error::new(Side::Upstream, Kind::Forbidden, self.orig_dst).because(why))
+    }
+
+    /// What may become of what comes on it, as the rules are now.
+    pub(crate) fn outlook(&self) -> Outlook {
+        let host = self.tls_host();
+        self.proxy.policy().foresee(host.as_deref(), Some(self.facts(None)))
+    }
+
+    /// Whether its bytes may pass unread, as the rules are now.
+    pub(crate) fn permit_relay(&self, content: Content) -> Option<ConnPermit> {
+        let host = self.tls_host();
+        self.proxy.policy().permit_relay(content, host.as_deref(), self.facts(host.as_deref()))
+    }
+
+    /// Returns when rules have come that only who ends HTTP can follow.
+    pub(crate) async fn outgrown(&self) {
+        let mut policy = self.proxy.policy.clone();
+        policy.mark_unchanged();
+        while !self.outlook().works {
+            if policy.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
     /// Begins an exchange, judges its head, and gives what is to be reported to `emit`.
-    pub(crate) fn begin_exchange(&self, head: &RequestHead, emit: impl Fn(Event)) -> (Exchange, policy::Verdict) {
+    pub(crate) fn begin_exchange(&self, head: &RequestHead, emit: impl Fn(Event)) -> (Exchange, Judged) {
         self.name(head.host());
         let id = self.proxy.next_exchange();
         let (mut exchange, started) = Exchange::begin(self.id, id, head);
@@ -192,18 +258,36 @@ impl Connection {
         if let Some(tape) = &self.proxy.tape {
             exchange.record(self.id, head, tape);
         }
-        let server_name = self.server_name.get().map(String::as_str);
-        let facts = ConnFacts { orig_dst: self.orig_dst, server_name, process: self.process.as_ref() };
-        let policy::Judgement { verdict, rule, reason } = self.proxy.policy.decide(head, facts);
-        match (&verdict, rule) {
-            (policy::Verdict::Refuse(reply), rule) => {
-                let (status, reason) = (reply.status.as_u16(), reason.unwrap_or_default());
-                emit(Event::ExchangeRefused { exchange: id, status, rule, reason });
-            }
-            (policy::Verdict::Forward(_), Some(rule)) => emit(Event::ExchangeAllowed { exchange: id, rule }),
-            (policy::Verdict::Forward(_), None) => {}
+        let policy = self.proxy.policy();
+        let judgement = policy.decide(head, self.facts(Some(head.host())));
+        if let Some(event) = judged(id, &judgement) {
+            emit(event);
         }
-        (exchange, verdict)
+        (exchange, Judged { policy, verdict: judgement.verdict, works: judgement.works })
+    }
+}
+
+/// A request's verdict, and the policy that gave it, which the exchange keeps to its end.
+pub(crate) struct Judged {
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) verdict: Verdict,
+    /// Only who ends HTTP can do what rules say.
+    pub(crate) works: bool,
+}
+
+/// What there is to report of a judgement: nothing of what passes because no rule is about it.
+fn judged(exchange: ExchangeId, judgement: &Judgement) -> Option<Event> {
+    let (rule, reason) = (judgement.rule.clone(), judgement.reason.clone());
+    match (&judgement.verdict, judgement.word) {
+        (Verdict::Refuse(reply), _) => {
+            let (status, reason) = (reply.status.as_u16(), reason.unwrap_or_default());
+            Some(Event::ExchangeRefused { exchange, status, rule, reason })
+        }
+        (Verdict::Mock(reply), _) => Some(Event::ExchangeMocked { exchange, status: reply.status.as_u16(), rule }),
+        (Verdict::Forward(_), Word::Allow | Word::Passthrough) => {
+            rule.map(|rule| Event::ExchangeAllowed { exchange, rule })
+        }
+        (Verdict::Forward(_), word) => Some(Event::ExchangeSpared { exchange, verdict: word.name(), rule, reason }),
     }
 }
 

@@ -1,5 +1,8 @@
 //! Opens TCP connections upstream, never to the host or its infrastructure.
 
+use std::net::IpAddr;
+use std::time::Duration;
+
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
@@ -7,6 +10,10 @@ use super::connection::Connection;
 use super::error::{Error, Kind, Side};
 use super::io::Socket;
 use crate::engine::event::{Event, micros};
+use crate::engine::policy::destination;
+
+/// How long connecting may take to a server in whose place rules answer some requests.
+const MOCKED: Duration = Duration::from_secs(2);
 
 /// Refuses a destination that is never dialled.
 ///
@@ -19,6 +26,11 @@ pub(crate) fn check(connection: &Connection) -> Result<(), Error> {
     Err(Error::new(Side::Upstream, Kind::Forbidden, dst))
 }
 
+/// Whether the address stands for a host in whose place rules answer: it is never dialled, and not refused either.
+pub(crate) fn is_stand_in(connection: &Connection) -> bool {
+    connection.orig_dst.ip().to_canonical() == IpAddr::V4(destination::STAND_IN)
+}
+
 /// Connects to the original destination of `connection`, or gives what came of dialling early.
 pub(crate) async fn dial(connection: &Connection) -> Result<Socket, Error> {
     if let Some(kept) = connection.kept() {
@@ -28,7 +40,9 @@ pub(crate) async fn dial(connection: &Connection) -> Result<Socket, Error> {
     let proxy = &connection.proxy;
     let dst = proxy.destinations.dialled(connection.orig_dst);
     let begun = Instant::now();
-    match timeout(proxy.timeouts.connect, TcpStream::connect(dst)).await {
+    // Where some is answered without the server, that is not to wait for one that does not answer.
+    let patience = if connection.outlook().mocks { MOCKED.min(proxy.timeouts.connect) } else { proxy.timeouts.connect };
+    match timeout(patience, TcpStream::connect(dst)).await {
         Ok(Ok(tcp)) => {
             let took_us = micros(begun.elapsed());
             connection.emit(Event::UpstreamConnected { connection: connection.id, took_us });

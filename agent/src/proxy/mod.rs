@@ -88,6 +88,8 @@ pub trait Flows: Send + Sync {
     fn lookup(&self, child: SocketAddr, local: SocketAddr) -> Option<(SocketAddr, Verdict)>;
     /// Who opened the connection, if the kernel saw it.
     fn process(&self, child: SocketAddr, local: SocketAddr) -> Option<Process>;
+    /// Whether the child was told that `host`, in lower case and without a final dot, is at `ip`.
+    fn is_at(&self, host: &str, ip: IpAddr) -> bool;
     /// Notes the host name learnt for the connection.
     fn name(&self, child: SocketAddr, local: SocketAddr, name: &str);
 }
@@ -113,7 +115,7 @@ pub trait Destinations: Send + Sync {
 
 /// The proxy of one session.
 pub struct Proxy {
-    policy: Policy,
+    policy: watch::Receiver<Arc<Policy>>,
     flows: Arc<dyn Flows>,
     destinations: Arc<dyn Destinations>,
     events: Events,
@@ -139,7 +141,7 @@ impl Proxy {
     /// [`Kind::Setup`] if a certificate or key cannot be used, or they do not belong together.
     pub fn new(
         config: Config,
-        policy: Policy,
+        policy: watch::Receiver<Arc<Policy>>,
         flows: Arc<dyn Flows>,
         destinations: Arc<dyn Destinations>,
         events: Events,
@@ -172,6 +174,11 @@ impl Proxy {
 
     fn next_connection(&self) -> ConnectionId {
         ConnectionId(1 + self.connections.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// What the session allows now. Who judges an exchange keeps it to the exchange's end.
+    fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.policy.borrow())
     }
 
     fn next_exchange(&self) -> ExchangeId {

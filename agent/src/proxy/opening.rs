@@ -35,7 +35,7 @@ pub(crate) enum Opening {
 /// The server cannot be reached and the child still says nothing.
 pub(crate) async fn open(connection: &Arc<Connection>, mut child: Socket) -> Result<Opening, Error> {
     let patience = connection.proxy.timeouts.sniff;
-    let may_relay = connection.proxy.policy.permit_relay(Content::Other).is_some();
+    let may_relay = connection.permit_relay(Content::Other).is_some();
     let mut first = FirstBytes::default();
     let spoken = match timeout(HEAD_START, first.child(&mut child, patience)).await {
         Ok(spoken) => spoken,

@@ -35,11 +35,11 @@ pub(crate) async fn relay_to(
 pub(crate) async fn pass_through(
     connection: &Arc<Connection>,
     _: ConnPermit,
-    host: String,
+    (host, content): (String, Content),
     downstream: impl Io,
 ) -> Result<(), Error> {
     let upstream = dial(connection).await.inspect_err(|_| connection.downstream.reset())?;
-    connection.emit(Event::PassedThrough { connection: connection.id, host, reason: Content::Pinned.name() });
+    connection.emit(Event::PassedThrough { connection: connection.id, host, reason: content.name() });
     copy(connection, downstream, upstream).await.map(drop)
 }
 
@@ -59,7 +59,7 @@ pub(crate) async fn copy(
 }
 
 fn permit(connection: &Connection, content: Content) -> Option<ConnPermit> {
-    let permit = connection.proxy.policy.permit_relay(content);
+    let permit = connection.permit_relay(content);
     if permit.is_none() {
         connection.emit(Event::RelayRefused { connection: connection.id, reason: content.name() });
         connection.reset();

@@ -33,7 +33,7 @@ impl Inside {
         let mut command = agent(&["run", "--netns", &name, "--user", user]);
         command.args(["--mode", if level == Level::Observe { "observe" } else { "enforce" }]);
         command.arg("--dns").arg(RESOLVER.to_string()).arg("--upstream-ca").arg(&arena.authority);
-        command.arg("--capture").arg(arena.capture(level, user)?);
+        command.arg("--config").arg(&arena.rules).arg("--capture").arg(arena.capture(level, user)?);
         if level == Level::NetAdmin {
             command.arg("--allow-net-admin");
         }

@@ -87,7 +87,7 @@ impl Trying {
     fn start(arena: &Arena, moment: Moment, target: &Target, user: &str) -> anyhow::Result<Self> {
         let name = format!("bypass-{}-{moment:?}-{}", std::process::id(), target.level.name());
         let mut command = agent(&["run", "--netns", &name, "--user", user, "--mode", "enforce", "--no-capture"]);
-        command.arg("--dns").arg(RESOLVER.to_string());
+        command.arg("--dns").arg(RESOLVER.to_string()).arg("--config").arg(&arena.rules);
         if target.level == Level::NetAdmin {
             command.arg("--allow-net-admin");
         }

@@ -2,25 +2,33 @@
 //! from the network.
 
 mod command;
+mod control;
+mod rules_file;
 mod signals;
 mod worker;
 
+use std::os::fd::AsFd as _;
+use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
+use nix::sys::signal::Signal;
 
 use self::command::Child;
+use self::control::Control;
+use self::rules_file::RulesFile;
 use self::signals::{Arrived, Signals};
 use self::worker::Worker;
+use super::control::Request;
 use super::sandbox_up::{self, Plan, Sandbox};
-use super::{flows, log, trust};
+use super::{flows, kernel_rules, log, trust};
 use crate::config::invoker;
 use crate::ebpf::flows::FlowTable;
 use crate::ebpf::layout::layout;
 use crate::ebpf::pins;
 use crate::ebpf::untold::untold;
-use crate::engine::event::{Sink as _, micros};
+use crate::engine::event::{Event, Sink as _, micros};
 use crate::engine::record::time;
 use crate::sandbox::allowances::Allowance;
 use crate::sandbox::capture_directory::{self, Directory, Place};
@@ -103,6 +111,8 @@ struct Running {
     child: Option<Child>,
     flows: FlowTable,
     signals: Signals,
+    control: Control,
+    rules: Option<RulesFile>,
     lost: log::Lost,
 }
 
@@ -172,7 +182,9 @@ impl Running {
         let worker = starting.hand_over(worker::briefing(config, &sandbox)?, &sandbox, log, capture)?;
         config.failpoint.pass(Step::Made);
         let flows = FlowTable::of(&sandbox.dataplane, GATEWAY_IFINDEX)?;
-        let mut running = Self { facts, sandbox, worker, child: None, flows, signals, lost };
+        let control = Control::listen(&session.directory)?;
+        let rules = config.file.as_deref().and_then(watched);
+        let mut running = Self { facts, sandbox, worker, child: None, flows, signals, control, rules, lost };
         running.begin(session, config, &trust)?;
         Ok(running)
     }
@@ -199,8 +211,11 @@ impl Running {
         loop {
             let patience = if ended.is_some() { LINGER } else { SWEEP };
             let timeout = self.worker.respawn_in().map_or(patience, |respawn| respawn.min(patience));
-            match self.signals.wait(timeout)? {
+            let mut others = vec![self.control.as_fd()];
+            others.extend(self.rules.as_ref().map(RulesFile::as_fd));
+            match self.signals.wait(timeout, &others)? {
                 Some(Arrived::Child) => ended = ended.or(self.reap()?),
+                Some(Arrived::Other { signal: Signal::SIGHUP, from_terminal: false }) => drop(self.reload(config)),
                 Some(Arrived::Other { signal, from_terminal }) => match &self.child {
                     // A terminal has signalled the command as well.
                     Some(child) if !from_terminal => child.forward(signal),
@@ -209,6 +224,7 @@ impl Running {
                 },
                 None => {}
             }
+            self.attend(config);
             self.worker.respawn_if_due(&self.sandbox)?;
             if swept.elapsed() >= SWEEP {
                 self.flows.sweep(ebpf::now().context("cannot read the clock")?);
@@ -220,6 +236,39 @@ impl Running {
                 return Ok(command::exit_status(status));
             }
         }
+    }
+
+    /// Does what it is told from outside, and follows its file of rules.
+    fn attend(&mut self, config: &config::Run) {
+        if self.rules.as_ref().is_some_and(RulesFile::has_changed) {
+            drop(self.reload(config));
+        }
+        while let Some((asker, request)) = self.control.next() {
+            asker.answer(match request {
+                Request::Reload => self.reload(config),
+            });
+        }
+    }
+
+    /// Reads the rules again, and has the session follow them, all or none: what cannot be used changes nothing.
+    fn reload(&mut self, config: &config::Run) -> anyhow::Result<String> {
+        let policy = config::reload(config).map_err(anyhow::Error::from);
+        let adopted = policy.and_then(|policy| {
+            let (old, dataplane) = (self.worker.policy().network.clone(), &mut self.sandbox.dataplane);
+            kernel_rules::restrict(dataplane, &old, &policy.network)?;
+            self.worker.adopt(&policy)?;
+            kernel_rules::relax(dataplane, &old, &policy.network)?;
+            Ok(policy)
+        });
+        let event = match &adopted {
+            Ok(policy) => Event::RulesReloaded { rules: policy.rules.all().len(), hash: policy.hash.clone() },
+            Err(error) => Event::RulesRejected { reason: format!("{error:#}") },
+        };
+        if let Event::RulesRejected { reason } = &event {
+            crate::ui::warn(&format!("the rules stay as they are: {reason}"));
+        }
+        log::EventLog.emit(event);
+        adopted.map(|policy| format!("{} rules are in force", policy.rules.all().len()))
     }
 
     /// Takes note of children that have ended; returns the command's status if it is one of them.
@@ -248,6 +297,16 @@ impl Running {
         drop(self.sandbox);
         failpoint.pass(Step::Undo);
     }
+}
+
+/// The file of rules, if it can be watched.
+fn watched(path: &Path) -> Option<RulesFile> {
+    let watched = RulesFile::watch(path);
+    let warning = |errno: &nix::Error| {
+        let advice = "after a change of it, run `agent policy reload`";
+        crate::ui::warn(&format!("`{}` cannot be watched: {errno}; {advice}", path.display()));
+    };
+    watched.inspect_err(warning).ok()
 }
 
 /// Has the log tell of every attempt that was refused, before the counters go.

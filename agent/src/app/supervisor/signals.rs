@@ -1,7 +1,7 @@
 //! Signals as a stream, with who sent them: what a terminal sends has reached the command already, what a process sends
 //! has not.
 
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -46,10 +46,11 @@ impl Signals {
         SignalFd::with_flags(&set, flags).map(Self).context("cannot read signals")
     }
 
-    /// The next signal, or none within `timeout`.
-    pub(super) fn wait(&self, timeout: Duration) -> anyhow::Result<Option<Arrived>> {
+    /// The next signal; none within `timeout`, or when one of `others` can be read.
+    pub(super) fn wait(&self, timeout: Duration, others: &[BorrowedFd<'_>]) -> anyhow::Result<Option<Arrived>> {
         let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
-        let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+        let all = std::iter::once(self.0.as_fd()).chain(others.iter().copied());
+        let mut fds: Vec<PollFd<'_>> = all.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         match poll(&mut fds, timeout) {
             Ok(_) | Err(nix::Error::EINTR) => {}
             Err(errno) => return Err(errno).context("cannot wait for signals"),

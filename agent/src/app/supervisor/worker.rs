@@ -1,7 +1,7 @@
 //! The worker, as its parent sees it: started, handed its settings, started again when it dies, drained at the end.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::net::Shutdown;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -12,14 +12,17 @@ use std::time::{Duration, Instant};
 use agent_common::maps;
 use agent_common::owner::OWNERS;
 use anyhow::Context as _;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{MsgFlags, recv};
 
 use super::this_program;
-use crate::app::handoff::{self, Settings};
+use crate::app::handoff::{self, Order, Report, Reports, Settings};
 use crate::app::packets::Extra;
 use crate::app::sandbox_up::Sandbox;
 use crate::app::worker::RECORDS;
 use crate::capture;
 use crate::config::{self, invoker};
+use crate::engine::policy::Policy;
 use crate::sandbox::capture_directory::Directory;
 use crate::sandbox::link::GATEWAY_IFINDEX;
 use crate::sandbox::privileges;
@@ -40,6 +43,7 @@ const READY: Duration = Duration::from_secs(10);
 pub(super) struct Starting {
     process: std::process::Child,
     socket: UnixStream,
+    reports: Reports,
 }
 
 impl Starting {
@@ -61,7 +65,7 @@ impl Starting {
             .stderr(log)
             .spawn()
             .context("cannot start the worker")?;
-        Ok(Self { process, socket: ours })
+        Ok(Self { process, socket: ours, reports: Reports::default() })
     }
 
     /// Gives the worker what it needs.
@@ -79,19 +83,40 @@ impl Starting {
 
     /// Waits until the worker says that it has given up its privileges, and looks whether the kernel says so, too.
     fn wait_confined(&mut self) -> anyhow::Result<()> {
-        self.hear(handoff::CONFINED, "the worker did not give up its privileges")?;
+        let mut heard = [0];
+        let read = self.socket.set_read_timeout(Some(READY)).and_then(|()| self.socket.read_exact(&mut heard));
+        match read {
+            Ok(()) if heard == [handoff::CONFINED] => {}
+            Ok(()) => anyhow::bail!("the worker did not give up its privileges"),
+            Err(error) => return Err(error).context("the worker did not give up its privileges; see the log"),
+        }
         let standing = Standing::of(self.process.id())?;
         Ok(standing.require(&privileges::worker(&invoker::worker()?))?)
     }
 
-    /// Waits until the worker says how far it is.
-    fn hear(&mut self, how_far: u8, otherwise: &'static str) -> anyhow::Result<()> {
-        let mut heard = [0];
-        let read = self.socket.set_read_timeout(Some(READY)).and_then(|()| self.socket.read_exact(&mut heard));
-        match read {
-            Ok(()) if heard == [how_far] => Ok(()),
-            Ok(()) => anyhow::bail!("{otherwise}"),
-            Err(error) => Err(error).with_context(|| format!("{otherwise}; start again with `--log FILE` and read it")),
+    /// The next report, if it comes in time.
+    fn hear(&mut self, patience: Duration) -> io::Result<Option<Report>> {
+        let until = Instant::now() + patience;
+        loop {
+            if let Some(report) = self.reports.next()? {
+                return Ok(Some(report));
+            }
+            let left =
+                PollTimeout::try_from(until.saturating_duration_since(Instant::now())).unwrap_or(PollTimeout::MAX);
+            let mut fds = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut fds, left) {
+                Ok(0) => return Ok(None),
+                Ok(_) => {}
+                Err(nix::Error::EINTR) => continue,
+                Err(errno) => return Err(errno.into()),
+            }
+            let mut bytes = [0; 4096];
+            match recv(self.socket.as_raw_fd(), &mut bytes, MsgFlags::MSG_DONTWAIT) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(read) => self.reports.feed(bytes.get(..read).unwrap_or_default()),
+                Err(nix::Error::EAGAIN | nix::Error::EINTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
         }
     }
 }
@@ -183,8 +208,35 @@ pub(super) struct Worker {
 impl Worker {
     /// Waits until the worker serves.
     pub(super) fn wait_ready(&mut self) -> anyhow::Result<()> {
-        let Some(alive) = &mut self.alive else { anyhow::bail!("the worker has died") };
-        alive.hear(handoff::READY, "the worker did not start")
+        self.wait_for(&Report::Ready).context("the worker did not start; start again with `--log FILE` and read it")
+    }
+
+    /// What it is to allow.
+    pub(super) const fn policy(&self) -> &Policy {
+        &self.briefing.settings.policy
+    }
+
+    /// Has it, and whoever comes after it, allow what `policy` says.
+    ///
+    /// # Errors
+    /// If it does not; whoever comes after it will.
+    pub(super) fn adopt(&mut self, policy: &Policy) -> anyhow::Result<()> {
+        self.briefing.settings.policy = policy.clone();
+        let Some(alive) = &mut self.alive else { return Ok(()) };
+        let order = Order::Policy(Box::new(policy.clone()));
+        handoff::tell(&mut alive.socket, &order).context("the worker did not take the rules")?;
+        self.wait_for(&Report::Adopted).context("the worker did not take the rules")
+    }
+
+    fn wait_for(&mut self, wanted: &Report) -> anyhow::Result<()> {
+        let Some(alive) = &mut self.alive else { anyhow::bail!("it has died") };
+        loop {
+            match alive.hear(READY)? {
+                Some(report) if report == *wanted => return Ok(()),
+                Some(_) => {}
+                None => anyhow::bail!("it says nothing"),
+            }
+        }
     }
 
     /// Takes note of the worker's death.
@@ -227,10 +279,10 @@ impl Worker {
     pub(super) fn drain(self) {
         let Some(mut alive) = self.alive else { return };
         let asked = alive.socket.shutdown(Shutdown::Write).and_then(|()| alive.socket.set_read_timeout(Some(DRAIN)));
-        // The worker's end closes when it has ended; until then nothing but its word that it is ready comes.
+        // The worker's end closes when it has ended; until then reports may come.
         let drained = asked.and_then(|()| {
-            let mut ready = [0; 2];
-            while alive.socket.read(&mut ready)? > 0 {}
+            let mut reports = [0; 512];
+            while alive.socket.read(&mut reports)? > 0 {}
             Ok(())
         });
         if let Err(error) = drained {

@@ -36,7 +36,8 @@ const EVENT: &str = "INSERT INTO events (at, event, connection, exchange, json) 
 
 pub(super) fn connection(transaction: &Transaction<'_>, id: u64, row: &Connection) -> Result<(), Error> {
     let process = row.process.as_ref();
-    let (child, server) = row.tls.as_ref().map(|(child, server)| (child, server)).unzip();
+    let (child, server) = row.tls.as_ref().map(|(child, server)| (child, server.as_ref())).unzip();
+    let server = server.flatten();
     for (sha256, der) in &row.certificates {
         transaction.prepare_cached(CERTIFICATE)?.execute(params![sha256, &der[..]])?;
     }
@@ -108,7 +109,7 @@ pub(super) fn exchange(
         row.reply.size,
         row.reply.trailers.as_deref().map(text),
         row.stream.map(crate::engine::decode::stream::Kind::name),
-        if row.is_refused { "block" } else { "allow" },
+        row.verdict.name(),
         row.rule,
         row.error,
     ])?;

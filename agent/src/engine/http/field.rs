@@ -29,6 +29,20 @@ impl Field {
         map.iter().map(field).collect()
     }
 
+    /// These, as a library has them; what it cannot have is left out.
+    #[must_use]
+    pub fn map(fields: &[Self]) -> http::HeaderMap {
+        let entry = |field: &Self| {
+            let name = http::HeaderName::from_bytes(&field.name).ok()?;
+            Some((name, http::HeaderValue::from_bytes(&field.value).ok()?))
+        };
+        let mut map = http::HeaderMap::with_capacity(fields.len());
+        for (name, value) in fields.iter().filter_map(entry) {
+            map.append(name, value);
+        }
+        map
+    }
+
     /// Whether this is the field `name`, whatever the case.
     #[must_use]
     pub fn is(&self, name: &str) -> bool {

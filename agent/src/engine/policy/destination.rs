@@ -41,6 +41,7 @@ fn forbidden4(ip: Ipv4Addr) -> Option<&'static str> {
     match ip {
         _ if METADATA4.contains(&ip) => Some("metadata"),
         _ if ip.is_loopback() => Some("loopback"),
+        STAND_IN => Some("stand-in"),
         // All of 0.0.0.0/8: Linux dials the host itself for the first, and the rest is "this network" (RFC 1122).
         _ if ip.octets()[0] == 0 => Some("unspecified"),
         _ if ip.is_link_local() => Some("link-local"),
@@ -60,6 +61,10 @@ fn forbidden6(ip: Ipv6Addr) -> Option<&'static str> {
         _ => None,
     }
 }
+
+/// The address that DNS gives for names that nothing may go to: one of a network for benchmarks (RFC 2544), where nobody
+/// is.
+pub const STAND_IN: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
 
 /// The IPv4 address that an IPv6 one embeds, in one of the forms that [`forbidden`] names.
 #[must_use]

@@ -2,7 +2,10 @@
 //! exchanges, the mode about everything else; DNS queries have limits.
 
 pub mod destination;
+mod editing;
 pub mod host;
+mod judgement;
+pub mod network;
 pub mod packets;
 pub mod query;
 mod refusal;
@@ -11,27 +14,31 @@ pub mod rules;
 use std::time::Instant;
 
 use agent_common::maps::PortAction;
-use http::Method;
 use serde::{Deserialize, Serialize};
 
+pub use self::editing::Edited;
+use self::host::comparable;
+pub use self::judgement::{Judgement, Permit, Verdict};
+use self::network::NetworkRules;
 use self::query::QueryPolicy;
-use self::refusal::Why;
-use self::rules::Rules;
-use self::rules::rule::{self, Block, Status};
-use self::rules::subject::{ConnFacts, Subject};
-use crate::engine::http::{Reply, RequestHead};
+use self::rules::rule;
+use self::rules::subject::ConnFacts;
+use self::rules::{Outlook, Rules};
+use crate::engine::decode::protobuf::schema::Schema;
 
 /// The TCP ports that the proxy reads; others it forwards unread or the kernel refuses.
 pub const READ_PORTS: [u16; 2] = [80, 443];
 
 /// How strict the session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// All TCP passes and is recorded.
+    /// All TCP passes and is recorded, but for what a rule refuses.
     Observe,
-    /// What is not understood does not pass.
+    /// Nothing passes but what a rule lets pass, and of that only what is understood.
     Enforce,
+    /// All TCP passes, as in observe mode; what enforce mode would do of it is reported, and no rule does anything.
+    DryRun,
 }
 
 impl Mode {
@@ -41,6 +48,7 @@ impl Mode {
         match self {
             Self::Observe => "observe",
             Self::Enforce => "enforce",
+            Self::DryRun => "dry-run",
         }
     }
 
@@ -48,7 +56,7 @@ impl Mode {
     #[must_use]
     pub const fn on_pinned(self) -> OnPinned {
         match self {
-            Self::Observe => OnPinned::Passthrough,
+            Self::Observe | Self::DryRun => OnPinned::Passthrough,
             Self::Enforce => OnPinned::Refuse,
         }
     }
@@ -97,8 +105,17 @@ pub struct Policy {
     pub on_pinned: OnPinned,
     /// What the kernel answers to what it refuses.
     pub refuse: Refuse,
+    /// Whether, in enforce mode, a host must be where DNS said that it is.
+    pub checks_addresses: bool,
+    /// What the user says of connections.
+    pub network: NetworkRules,
+    /// What messages of gRPC are made of, as far as the user says.
+    pub schema: Schema,
     /// What the user says of requests.
     pub rules: Rules,
+    /// What tells these rules from others: a SHA-256 in hexadecimal of all that the file and those it names say. Empty
+    /// where there is no file.
+    pub hash: String,
 }
 
 /// Why the bytes of a connection would be forwarded unread. What can be read always is: its exchanges are judged one by
@@ -113,6 +130,8 @@ pub enum Content {
     Tunnel,
     /// TLS whose client refuses our certificate.
     Pinned,
+    /// TLS that a rule lets pass unread.
+    Ruled,
 }
 
 impl Content {
@@ -124,6 +143,7 @@ impl Content {
             Self::Other => "neither TLS nor HTTP",
             Self::Tunnel => "no longer HTTP",
             Self::Pinned => "its client refused our certificate",
+            Self::Ruled => "a rule",
         }
     }
 }
@@ -132,53 +152,84 @@ impl Content {
 #[derive(Debug)]
 pub struct ConnPermit(());
 
-/// The judgement of a request, and who made it.
-#[derive(Debug)]
-pub struct Judgement {
-    /// What becomes of it.
-    pub verdict: Verdict,
-    /// The rule that says so, if one does.
-    pub rule: Option<String>,
-    /// Why it is refused, if it is.
-    pub reason: Option<String>,
-}
-
-/// What becomes of a request.
-#[derive(Debug)]
-pub enum Verdict {
-    /// Send it upstream.
-    Forward(Permit),
-    /// Answer it with this instead.
-    Refuse(Reply),
-}
-
-/// Proof that the policy lets a request pass.
-#[derive(Debug)]
-pub struct Permit(());
-
 impl Policy {
     /// What a mode means where nothing else is said.
     #[must_use]
     pub fn new(mode: Mode) -> Self {
         let (carrier, refuse) = (Carrier::Verbatim, Refuse::Answer);
-        Self { mode, carrier, on_pinned: mode.on_pinned(), refuse, rules: Rules::default() }
+        let on_pinned = mode.on_pinned();
+        Self {
+            mode,
+            carrier,
+            on_pinned,
+            refuse,
+            checks_addresses: true,
+            network: NetworkRules::default(),
+            schema: Schema::default(),
+            rules: Rules::default(),
+            hash: String::new(),
+        }
     }
 
-    /// Judges whether a connection may be relayed; `None` if it may not.
+    /// As [`Policy::new`], with a rule that allows whatever is understood.
+    #[cfg(test)]
+    pub(crate) fn allowing(mode: Mode) -> Self {
+        let rule: rules::rule::Rule = toml::from_str("verdict = 'allow'").unwrap();
+        Self { rules: vec![rule].into(), ..Self::new(mode) }
+    }
+
+    /// What may become of what comes, as far as host and connection are known.
     #[must_use]
-    pub const fn permit_relay(&self, content: Content) -> Option<ConnPermit> {
-        let permitted = match content {
-            Content::Unread | Content::Other | Content::Tunnel => matches!(self.mode, Mode::Observe),
-            Content::Pinned => matches!(self.on_pinned, OnPinned::Passthrough),
+    pub fn foresee(&self, host: Option<&str>, connection: Option<ConnFacts<'_>>) -> Outlook {
+        match self.mode {
+            Mode::Observe => self.rules.foresee(host, connection, true),
+            Mode::Enforce => self.rules.foresee(host, connection, false),
+            Mode::DryRun => Outlook { forwards: true, ..Outlook::default() },
+        }
+    }
+
+    /// Judges whether a connection to `host`, if that is known, may be relayed; `None` if it may not. A rule that is
+    /// about all that could come on it decides, or else the mode.
+    #[must_use]
+    pub fn permit_relay(&self, content: Content, host: Option<&str>, connection: ConnFacts<'_>) -> Option<ConnPermit> {
+        let is_told = self.mode != Mode::Enforce || !connection.is_elsewhere;
+        let permitted = match (content, self.rules.decisive(host, connection)) {
+            (Content::Ruled, _) => self.foresee(host, Some(connection)).is_unread,
+            (_, Some(rule::Verdict::Passthrough)) => true,
+            (_, Some(rule::Verdict::Block(_) | rule::Verdict::Mock(_))) => self.mode == Mode::DryRun,
+            (Content::Unread, _) if self.network.port(connection.orig_dst.port()) == PortAction::Relay => true,
+            (_, Some(rule::Verdict::Allow) | None) => self.relays(content),
         };
-        if permitted { Some(ConnPermit(())) } else { None }
+        (is_told && permitted).then_some(ConnPermit(()))
+    }
+
+    /// Whether nobody may be asked where `host` is: nothing may go there.
+    #[must_use]
+    pub fn withholds(&self, host: &str) -> bool {
+        self.mode == Mode::Enforce && !self.foresee(Some(&comparable(host)), None).forwards
+    }
+
+    /// Whether rules answer some of what is sent to `host` in its place.
+    #[must_use]
+    pub fn mocks(&self, host: &str) -> bool {
+        self.foresee(Some(&comparable(host)), None).mocks
+    }
+
+    /// Whether what no rule decides about may be relayed.
+    #[must_use]
+    pub const fn relays(&self, content: Content) -> bool {
+        match content {
+            Content::Unread | Content::Other | Content::Tunnel => matches!(self.mode, Mode::Observe | Mode::DryRun),
+            Content::Pinned => matches!(self.on_pinned, OnPinned::Passthrough),
+            Content::Ruled => false,
+        }
     }
 
     /// What the kernel does with a TCP port that the policy says nothing else about.
     #[must_use]
     pub const fn other_ports(&self) -> PortAction {
         match self.mode {
-            Mode::Observe => PortAction::Relay,
+            Mode::Observe | Mode::DryRun => PortAction::Relay,
             Mode::Enforce => PortAction::Refuse,
         }
     }
@@ -187,8 +238,8 @@ impl Policy {
     /// has no name; `None` if it may not. What WebSockets carry is read.
     #[must_use]
     pub fn permit_tunnel(&self, protocol: &str) -> Option<ConnPermit> {
-        let read = protocol.eq_ignore_ascii_case("websocket");
-        if read { Some(ConnPermit(())) } else { self.permit_relay(Content::Tunnel) }
+        let is_read = protocol.eq_ignore_ascii_case("websocket");
+        (is_read || self.relays(Content::Tunnel)).then_some(ConnPermit(()))
     }
 
     /// What judges the DNS queries of the session, which begins `now`.
@@ -196,93 +247,62 @@ impl Policy {
     pub fn queries(&self, now: Instant) -> QueryPolicy {
         QueryPolicy::new(self.mode, now)
     }
-
-    /// Judges a request by its head, on a connection: the first rule that is about it decides; what no rule is about goes
-    /// on, but for tunnels that would carry what is not read. Where there are rules, a request must name the host that TLS
-    /// named.
-    #[must_use]
-    pub fn decide(&self, head: &RequestHead, connection: ConnFacts<'_>) -> Judgement {
-        let subject = Subject::new(head, connection);
-        if !self.rules.all().is_empty() && subject.is_misdirected() {
-            return refuse(&subject, None, &misdirected());
-        }
-        let Some((number, rule)) = self.rules.first(&subject) else { return self.decide_unruled(&subject) };
-        let name = self.rules.name(number);
-        match &rule.verdict {
-            rule::Verdict::Allow => Judgement { rule: Some(name), ..self.decide_unruled(&subject) },
-            rule::Verdict::Block(block) => refuse(&subject, Some(name), block),
-        }
-    }
-
-    fn decide_unruled(&self, subject: &Subject<'_>) -> Judgement {
-        match &subject.head.tunnel {
-            // An upgrade is judged when the server agrees to it: most do not.
-            Some(protocol) if subject.head.method == Method::CONNECT && self.permit_tunnel(protocol).is_none() => {
-                let block = Block {
-                    reason: Some("a tunnel would carry what is not read".into()),
-                    suggestion: Some("run the session in observe mode, or request the resource without CONNECT".into()),
-                    ..Block::default()
-                };
-                refuse(subject, None, &block)
-            }
-            _ => Judgement { verdict: Verdict::Forward(Permit(())), rule: None, reason: None },
-        }
-    }
-}
-
-/// The answer to a request for another host than TLS named (RFC 9110 section 15.5.20): browsers that use a connection for
-/// several hosts then open another one.
-fn misdirected() -> Block {
-    Block {
-        status: Status::try_from(421).ok(),
-        reason: Some("the request names another host than TLS did".into()),
-        suggestion: Some("send it on a connection of its own".into()),
-        ..Block::default()
-    }
-}
-
-fn refuse(subject: &Subject<'_>, rule: Option<String>, block: &Block) -> Judgement {
-    let reason = block.reason.as_deref().unwrap_or("a rule of this session forbids it");
-    let suggestion = block.suggestion.as_deref().unwrap_or("ask whoever runs the session to allow it");
-    let reply = refusal::reply(subject, Why { rule: rule.as_deref(), reason, suggestion }, block);
-    Judgement { verdict: Verdict::Refuse(reply), rule, reason: Some(reason.to_owned()) }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::rules::subject::tests::connection;
     use super::*;
 
     #[test]
-    fn where_there_are_rules_a_request_names_the_host_that_tls_named() {
-        use rules::subject::tests::{connection, head};
-        let rules: Vec<rule::Rule> = vec![toml::from_str("match.host = 'b.example'\nverdict = 'block'").unwrap()];
-        let with = Policy { rules: rules.into(), ..Policy::new(Mode::Observe) };
-        let without = Policy::new(Mode::Enforce);
-        let connect = RequestHead { tunnel: Some(String::new()), ..head("CONNECT", "c.example:443", &[]) };
-        for (server_name, head, expect) in [
-            (Some("a.example"), head("GET", "A.example.:443/", &[]), None),
-            (Some("a.example"), head("GET", "c.example/", &[]), Some(421)),
-            (Some("a.example"), head("GET", "b.example/", &[]), Some(421)),
-            (Some("b.example"), head("GET", "b.example/", &[]), Some(403)),
-            (Some("a.example"), connect, None),
-            (None, head("GET", "c.example/", &[]), None),
-        ] {
-            let facts = ConnFacts { server_name, ..connection() };
-            let status = |policy: &Policy| match policy.decide(&head, facts).verdict {
-                Verdict::Refuse(reply) => Some(reply.status.as_u16()),
-                Verdict::Forward(_) => None,
-            };
-            assert_eq!(status(&with), expect, "{server_name:?} {}", head.url());
-            let is_connect = head.method == Method::CONNECT;
-            assert_eq!(status(&without), is_connect.then_some(403), "{server_name:?} {}", head.url());
+    fn enforce_relays_nothing_of_itself() {
+        for content in [Content::Unread, Content::Other, Content::Tunnel, Content::Pinned] {
+            assert!(Policy::new(Mode::Observe).relays(content));
+            assert!(Policy::new(Mode::DryRun).relays(content));
+            assert!(!Policy::new(Mode::Enforce).relays(content));
         }
     }
 
     #[test]
-    fn only_observe_relays() {
-        for content in [Content::Unread, Content::Other, Content::Tunnel, Content::Pinned] {
-            assert!(Policy::new(Mode::Observe).permit_relay(content).is_some());
-            assert!(Policy::new(Mode::Enforce).permit_relay(content).is_none());
+    fn a_name_that_nothing_may_go_to_is_withheld() {
+        let rules = "match.host = '*.example'\nmatch.method = 'GET'\nverdict = 'allow'";
+        let rules: Vec<rule::Rule> = vec![toml::from_str(rules).unwrap()];
+        for (mode, host, expect) in [
+            (Mode::Observe, "a.test", false),
+            (Mode::Enforce, "A.Example.", false),
+            (Mode::Enforce, "a.test", true),
+            (Mode::DryRun, "a.test", false),
+        ] {
+            let policy = Policy { rules: rules.clone().into(), ..Policy::new(mode) };
+            assert_eq!(policy.withholds(host), expect, "{mode:?} {host}");
+        }
+    }
+
+    #[test]
+    fn a_rule_about_all_that_comes_on_a_connection_decides_whether_it_is_relayed() {
+        let rules = "[[rule]]\nmatch.host = 'bank.example'\nverdict = 'passthrough'\n\
+                     [[rule]]\nmatch.cidr = '192.0.2.0/28'\nverdict = 'block'\n\
+                     [[rule]]\nmatch = { cidr = '198.51.100.1', method = 'GET' }\nverdict = 'passthrough'\n";
+        #[derive(serde::Deserialize)]
+        struct File {
+            rule: Vec<rule::Rule>,
+        }
+        let rules = Rules::from(toml::from_str::<File>(rules).unwrap().rule);
+        for (host, address, observe, enforce) in [
+            (Some("bank.example"), "203.0.113.1:443", true, true),
+            (Some("a.example"), "203.0.113.1:443", true, false),
+            (None, "203.0.113.1:443", true, false),
+            (None, "192.0.2.1:443", false, false),
+            (Some("bank.example"), "192.0.2.1:443", true, true),
+            (None, "198.51.100.1:443", true, false),
+        ] {
+            let facts = ConnFacts { orig_dst: address.parse().unwrap(), ..connection() };
+            let permitted = |mode| {
+                let policy = Policy { rules: rules.clone(), ..Policy::new(mode) };
+                policy.permit_relay(Content::Other, host, facts).is_some()
+            };
+            let found = (permitted(Mode::Observe), permitted(Mode::Enforce), permitted(Mode::DryRun));
+            assert_eq!(found, (observe, enforce, true), "{host:?} {address}");
         }
     }
 
@@ -291,8 +311,7 @@ mod tests {
         for mode in [Mode::Observe, Mode::Enforce] {
             let open = Policy { on_pinned: OnPinned::Passthrough, ..Policy::new(mode) };
             let shut = Policy { on_pinned: OnPinned::Refuse, ..Policy::new(mode) };
-            assert!(open.permit_relay(Content::Pinned).is_some());
-            assert!(shut.permit_relay(Content::Pinned).is_none());
+            assert!(open.relays(Content::Pinned) && !shut.relays(Content::Pinned));
         }
     }
 

@@ -1,10 +1,13 @@
 //! What is said of a packet beside its bytes: who opened its connection, and what the kernel decided about it, which is
 //! decided here once more with the same function.
 
+use std::sync::Arc;
+
 use agent_common::decide::{Action, decide};
 use agent_common::maps::{Config, Flow, FlowKey, Reason, Verdict};
 use agent_common::packet::{Headers, Packet};
 
+use crate::engine::policy::Policy;
 use crate::engine::policy::packets::Rules;
 use crate::engine::process::Process;
 
@@ -14,13 +17,16 @@ pub trait Recorded {
     fn flow(&self, key: &FlowKey) -> Option<Flow>;
     /// Who opened the connection, if the kernel saw it.
     fn process(&self, key: &FlowKey) -> Option<Process>;
+    /// What the session allows now.
+    fn policy(&self) -> Arc<Policy>;
 }
 
 /// The remarks about a packet that the child sent.
 #[must_use]
 pub fn remarks(packet: &impl Packet, config: &Config, recorded: &(impl Recorded + ?Sized)) -> Vec<String> {
     let mut headers = Headers::new(config.ifindex);
-    match decide(packet, config, &Rules, &mut headers) {
+    let policy = recorded.policy();
+    match decide(packet, config, &Rules(&policy.network), &mut headers) {
         Action::Open(_) => opened(&headers, recorded),
         Action::Continue => Vec::new(),
         Action::Dns => vec![verdict(Verdict::Dns)],
@@ -62,7 +68,8 @@ mod tests {
     use agent_common::maps::{Config, Flow, FlowKey, PortAction, State, Verdict, address, mac};
     use agent_common::packet::{ACK, Packet, SYN};
 
-    use super::{Recorded, about, remarks};
+    use super::{Arc, Policy, Recorded, about, remarks};
+    use crate::engine::policy::Mode;
     use crate::engine::process::Process;
 
     const CHILD: [u8; 4] = [192, 0, 2, 1];
@@ -106,6 +113,10 @@ mod tests {
 
         fn process(&self, _: &FlowKey) -> Option<Process> {
             Some(process())
+        }
+
+        fn policy(&self) -> Arc<Policy> {
+            Arc::new(Policy::new(Mode::Observe))
         }
     }
 

@@ -27,12 +27,15 @@ pub(crate) enum Protocol {
 
 /// Carries plain-text HTTP. Where the server cannot be reached the child is told so in HTTP.
 pub(crate) async fn plain(connection: &Arc<Connection>, protocol: Protocol, io: BoxedIo) -> Result<(), Error> {
-    if connection.proxy.policy.carrier == Carrier::Terminate {
+    if connection.kept_away().is_some() {
+        return unserved(connection, protocol, io, None, None).await;
+    }
+    if is_ended(connection) {
         return terminate::serve(io, protocol, Route::plain(connection)).await;
     }
     match dial(connection).await {
         Ok(upstream) => verbatim::carry(connection, protocol, origin(connection, "http"), io, Box::new(upstream)).await,
-        Err(error) => terminate::serve(io, protocol, Route::unreachable(connection, error)).await,
+        Err(error) => unserved(connection, protocol, io, None, Some(error)).await,
     }
 }
 
@@ -44,10 +47,26 @@ pub(crate) async fn secure(
     target: Target,
     upstream: TlsStream<Socket>,
 ) -> Result<(), Error> {
-    if connection.proxy.policy.carrier == Carrier::Terminate {
+    if is_ended(connection) {
         return terminate::serve(io, protocol, Route::secure(connection, target, upstream)).await;
     }
     verbatim::carry(connection, protocol, origin(connection, "https"), io, Box::new(upstream)).await
+}
+
+/// Carries HTTP whose server there is no connection to: because of `why`, or because none was wanted so far.
+pub(crate) async fn unserved(
+    connection: &Arc<Connection>,
+    protocol: Protocol,
+    io: BoxedIo,
+    target: Option<Target>,
+    why: Option<Error>,
+) -> Result<(), Error> {
+    terminate::serve(io, protocol, Route::untried(connection, target, why)).await
+}
+
+/// Whether HTTP ends here: what rules may say needs it, or the user wants it.
+fn is_ended(connection: &Connection) -> bool {
+    connection.outlook().works || connection.proxy.policy().carrier == Carrier::Terminate
 }
 
 fn origin(connection: &Connection, scheme: &'static str) -> Origin {

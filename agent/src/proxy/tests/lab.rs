@@ -122,6 +122,10 @@ struct Kernel {
 }
 
 impl Flows for Kernel {
+    fn is_at(&self, _: &str, _: IpAddr) -> bool {
+        true
+    }
+
     fn process(&self, _: SocketAddr, _: SocketAddr) -> Option<Process> {
         None
     }
@@ -238,7 +242,9 @@ impl Lab {
         };
         let routes = Arc::new(Routes { origin, open: setup.open, asked: setup.asked });
         let on_pinned = setup.on_pinned.unwrap_or(setup.mode.on_pinned());
-        let policy = Policy { carrier: setup.carrier, on_pinned, ..Policy::new(setup.mode) };
+        let base = if setup.mode == Mode::Enforce { Policy::allowing(setup.mode) } else { Policy::new(setup.mode) };
+        let policy = Policy { carrier: setup.carrier, on_pinned, ..base };
+        let (_, policy) = watch::channel(Arc::new(policy));
         let proxy = Proxy::new(config, policy, kernel.clone(), routes, events.clone()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

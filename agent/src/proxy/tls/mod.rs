@@ -21,13 +21,16 @@ use rustls::pki_types::CertificateDer;
 use tokio::io::AsyncWriteExt as _;
 use tokio_rustls::client::TlsStream;
 
+use self::authority::Day;
 use self::downstream::Downstream;
 use self::hello::Hello;
-use self::leaves::Leaves;
+use self::leaves::{Leaves, Wanted};
+use self::offer::Offer;
 use self::refusal::{Watched, Witness};
 use self::secrets::key_log;
 pub(crate) use self::upstream::Target;
 use self::upstream::{Session, Upstream};
+use self::verify::Standing;
 use super::connection::Connection;
 use super::error::{Error, Kind, Side};
 use super::first_bytes::{First, FirstBytes};
@@ -80,13 +83,21 @@ pub(crate) async fn intercept(connection: &Arc<Connection>, io: Rewind<Socket>) 
         connection.server_name.get_or_init(|| name.clone());
     }
     let target = Target::new(connection, &hello.offer);
-    let client = Client { host: target.name.to_str().into_owned(), program: connection.program() };
+    if connection.kept_away().is_some() {
+        return stand_in(connection, hello, target, None).await;
+    }
+    let host = target.name.to_str().into_owned();
+    if let Some(permit) = connection.permit_relay(Content::Ruled) {
+        return pass_through(connection, permit, (host, Content::Ruled), hello.rewind()).await;
+    }
+    let client = Client { host, program: connection.program() };
     let is_pinned = connection.proxy.tls.pinned().contains(&client);
-    if is_pinned && let Some(permit) = connection.proxy.policy.permit_relay(Content::Pinned) {
-        return pass_through(connection, permit, client.host, hello.rewind()).await;
+    if is_pinned && let Some(permit) = connection.permit_relay(Content::Pinned) {
+        return pass_through(connection, permit, (client.host, Content::Pinned), hello.rewind()).await;
     }
     let session = match target.connect(connection).await {
         Ok(session) => session,
+        Err(error) if connection.outlook().mocks => return stand_in(connection, hello, target, Some(error)).await,
         Err(error) => return Err(hello.refuse(connection, error).await),
     };
     let downstream = answer(connection, client, hello, &target, &session).await?;
@@ -121,7 +132,7 @@ async fn answer(
         alpn: alpn.as_deref().map(|alpn| String::from_utf8_lossy(alpn).into_owned()),
         verified,
         child: handshake(downstream.get_ref().1, took),
-        server: handshake(session.stream.get_ref().1, session.took),
+        server: Some(handshake(session.stream.get_ref().1, session.took)),
         certificates: session.certificates(),
     });
     // A session that is resumed was accepted when it began.
@@ -135,6 +146,49 @@ fn handshake(tls: &rustls::CommonState, took: Duration) -> Handshake {
     let suite = tls.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).unwrap_or_default();
     let resumed = tls.handshake_kind() == Some(HandshakeKind::Resumed);
     Handshake { suite: format!("{version} {suite}"), resumed, took_us: micros(took) }
+}
+
+/// Shakes hands with the child in the place of a server that is not spoken to, so that its requests can be answered:
+/// because of `why`, or because nothing may go to it.
+async fn stand_in(connection: &Arc<Connection>, hello: Hello, target: Target, why: Option<Error>) -> Result<(), Error> {
+    let Offer { sni, alpn: offered, needs_rsa, .. } = hello.offer.clone();
+    let alpn = [&b"h2"[..], b"http/1.1"].into_iter().find(|known| offered.iter().any(|offered| offered == known));
+    if alpn.is_none() && !offered.is_empty() {
+        let unknown = || Error::new(Side::Downstream, Kind::Protocol, connection.peer(Side::Downstream));
+        return Err(hello.refuse(connection, why.unwrap_or_else(unknown)).await);
+    }
+    let certificate = CertificateDer::from(Vec::new());
+    let wanted =
+        Wanted { name: target.name.clone(), certificate, standing: Standing::Good, needs_rsa, day: Day::today() };
+    let leaf = connection.proxy.tls.leaves.leaf(wanted).await?;
+    let begun = Instant::now();
+    let mut downstream = hello.accept(connection, leaf, false, alpn.map(<[u8]>::to_vec)).await?;
+    connection.emit(Event::TlsIntercepted {
+        connection: connection.id,
+        sni,
+        alpn: alpn.map(|alpn| String::from_utf8_lossy(alpn).into_owned()),
+        verified: false,
+        child: handshake(downstream.get_ref().1, begun.elapsed()),
+        server: None,
+        certificates: Vec::new(),
+    });
+    let mut first = FirstBytes::default();
+    let protocol = match alpn {
+        Some(b"h2") => Protocol::Http2,
+        Some(_) => Protocol::Http1,
+        None => match first.child(&mut downstream, connection.proxy.timeouts.sniff).await {
+            Sniff::Http1 => Protocol::Http1,
+            Sniff::H2Preface => Protocol::Http2,
+            Sniff::Tls | Sniff::Other | Sniff::More => {
+                connection.emit(Event::RelayRefused { connection: connection.id, reason: Content::Other.name() });
+                connection.reset();
+                return Ok(());
+            }
+        },
+    };
+    let (downstream, _) = first.rewind(downstream, ());
+    let target = Target { verified: true, alpn: alpn.map(<[u8]>::to_vec).into_iter().collect(), ..target };
+    http::unserved(connection, protocol, Box::new(downstream), Some(target), why).await
 }
 
 /// Carries what is inside.
@@ -190,7 +244,7 @@ async fn listen(
     match spoken {
         First::Child(Sniff::Http1) => Inside::Http(Protocol::Http1),
         First::Child(Sniff::H2Preface) => Inside::Http(Protocol::Http2),
-        _ if first.is_empty() && connection.proxy.policy.permit_relay(Content::Other).is_none() => Inside::Nothing,
+        _ if first.is_empty() && connection.permit_relay(Content::Other).is_none() => Inside::Nothing,
         First::Child(Sniff::Tls | Sniff::Other | Sniff::More) | First::Server => Inside::Other,
     }
 }

@@ -36,6 +36,9 @@ const PORTS: [u16; 12] = [22, 25, 53, 80, 443, 853, 993, 8080, 8443, 9418, 9999,
 /// Ports of the host at which somebody listens, on every address of it.
 const HOST_PORTS: [u16; 5] = [22, 80, 443, 2375, 8080];
 
+/// Rules of sessions that allow what is understood.
+const RULES: &str = "[[rule]]\nverdict = \"allow\"\n";
+
 /// The two namespaces and who listens in them.
 pub(super) struct Arena {
     // The outside's lives with the sockets in it.
@@ -48,6 +51,8 @@ pub(super) struct Arena {
     pub(super) watch: Watch,
     /// Where the authority of the outside's certificates is.
     pub(super) authority: PathBuf,
+    /// Where the sessions' rules are: all that is understood is allowed, for what is refused all the same is the point.
+    pub(super) rules: PathBuf,
     /// Sockets of the host with a path.
     pub(super) sockets: Vec<PathBuf>,
     /// An abstract socket of the host.
@@ -69,6 +74,8 @@ impl Arena {
         let authority = folders[0].join("authority.pem");
         let (pem, tls) = canary::identity()?;
         fs::write(&authority, pem).with_context(|| format!("cannot write `{}`", authority.display()))?;
+        let rules = folders[0].join("rules.toml");
+        fs::write(&rules, RULES).with_context(|| format!("cannot write `{}`", rules.display()))?;
         let heard = Arc::clone(&outside_heard);
         let watch = within(&outside, move || {
             PORTS.iter().try_for_each(|port| canary::serve(*port, &heard, &tls))?;
@@ -91,7 +98,18 @@ impl Arena {
             }
             Ok(())
         })?;
-        Ok(Self { host, outside_heard, host_heard, watch, authority, sockets, abstract_socket, elevating, folders })
+        Ok(Self {
+            host,
+            outside_heard,
+            host_heard,
+            watch,
+            authority,
+            rules,
+            sockets,
+            abstract_socket,
+            elevating,
+            folders,
+        })
     }
 
     /// Runs `f` on a thread on the host; what it starts is on the host, too.

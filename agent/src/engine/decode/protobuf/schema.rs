@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use prost_reflect::prost::Message as _;
 use prost_reflect::prost_types::{FileDescriptorProto, FileDescriptorSet};
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, SerializeOptions, Value};
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
+use serde::{Deserialize, Serialize};
 
 use super::MAX_TEXT;
 use super::descriptor::usable;
@@ -25,7 +28,8 @@ pub const MAX_WAITING: usize = 16 * 1024 * 1024;
 pub struct Unreadable(String);
 
 /// What is known of types and methods.
-#[derive(Clone)]
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Schema {
     pool: DescriptorPool,
     /// Files of which an import is missing so far, by name.
@@ -50,6 +54,28 @@ impl Default for Schema {
     /// What every program knows: `google/protobuf/*.proto`.
     fn default() -> Self {
         Self { pool: DescriptorPool::global(), waiting: BTreeMap::new(), waiting_bytes: 0 }
+    }
+}
+
+impl From<Schema> for String {
+    fn from(schema: Schema) -> Self {
+        STANDARD.encode(schema.descriptor_set())
+    }
+}
+
+impl TryFrom<String> for Schema {
+    type Error = Unreadable;
+
+    fn try_from(text: String) -> Result<Self, Unreadable> {
+        let set = STANDARD.decode(text).map_err(|error| Unreadable(format!("no descriptor set: {error}")))?;
+        let mut schema = Self::default();
+        schema.add_descriptor_set(&set).map(|()| schema)
+    }
+}
+
+impl std::fmt::Debug for Schema {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Schema of {} files", self.pool.files().len())
     }
 }
 
@@ -161,6 +187,35 @@ impl MessageType {
     #[must_use]
     pub fn name(&self) -> &str {
         self.0.full_name()
+    }
+
+    /// `bytes` as JSON that [`of_json`](Self::of_json) reads.
+    ///
+    /// # Errors
+    /// If they are no message of this type, or have fields that the type does not: those would be lost.
+    pub fn to_json(&self, bytes: &[u8]) -> Result<Vec<u8>, Unreadable> {
+        let message = DynamicMessage::decode(self.0.clone(), bytes);
+        let message = message.map_err(|error| Unreadable(format!("no {}: {error}", self.name())))?;
+        let mut unknown_fields = String::new();
+        unknown(&message, self.name(), &mut unknown_fields);
+        if !unknown_fields.is_empty() {
+            return Err(Unreadable(format!("a {} with fields that its type does not have", self.name())));
+        }
+        let options = SerializeOptions::new().use_proto_field_name(true).stringify_64_bit_integers(true);
+        let mut json = Vec::new();
+        let written = message.serialize_with_options(&mut serde_json::Serializer::new(&mut json), &options);
+        written.map(|()| json).map_err(|error| Unreadable(format!("{} that has no JSON: {error}", self.name())))
+    }
+
+    /// The message that `json` says.
+    ///
+    /// # Errors
+    /// If it says none of this type.
+    pub fn of_json(&self, json: &[u8]) -> Result<Vec<u8>, Unreadable> {
+        let mut reader = serde_json::Deserializer::from_slice(json);
+        let message = DynamicMessage::deserialize(self.0.clone(), &mut reader);
+        let message = message.map_err(|error| Unreadable(format!("no {}: {error}", self.name())))?;
+        Ok(message.encode_to_vec())
     }
 
     /// `bytes` as indented JSON, and after it, as by [`text`](super::text), the fields that the type does not have.

@@ -31,7 +31,7 @@ impl Book {
     }
 
     fn policy(&self) -> Policy {
-        Policy::new(self.mode)
+        Policy::allowing(self.mode)
     }
 
     pub(super) fn events(&self) -> Vec<Event> {
@@ -62,7 +62,12 @@ impl Exchanges for Book {
         let id = ExchangeId(self.next.fetch_add(1, Ordering::Relaxed));
         let (exchange, started) = Exchange::begin(ConnectionId(1), id, head);
         self.emit(started);
-        let connection = ConnFacts { orig_dst: "192.0.2.1:443".parse().unwrap(), server_name: None, process: None };
+        let connection = ConnFacts {
+            orig_dst: "192.0.2.1:443".parse().unwrap(),
+            server_name: None,
+            process: None,
+            is_elsewhere: false,
+        };
         (exchange, self.policy().decide(head, connection).verdict)
     }
 

@@ -1,5 +1,5 @@
-//! Which DNS queries may pass, and what of them. There are no rules about names yet. In enforce mode limits keep a
-//! session from carrying data out in the names it asks for: on what a question looks like (`shape`), on how many there
+//! Which DNS queries may pass, and what of them. Names that nothing may go to are not asked about at all
+//! ([`Policy::withholds`](super::Policy::withholds)). In enforce mode limits keep a session from carrying data out in the names it asks for: on what a question looks like (`shape`), on how many there
 //! are, and on how much their names say (`budget`). In observe mode all pass but zone transfers, for which nobody who
 //! looks for an address has use.
 
@@ -67,7 +67,7 @@ impl QueryPolicy {
         Self { mode, rate: Bucket::whole(RATE, now), budget: Budget::new(now) }
     }
 
-    /// Judges a query, before anything of it is forwarded. A rule about names will be asked here.
+    /// Judges a query, before anything of it is forwarded.
     ///
     /// # Errors
     /// Why it does not pass. It then has cost nothing but, perhaps, one of the queries that may pass.
@@ -77,7 +77,7 @@ impl QueryPolicy {
             return Err(Refusal::ZoneTransfer);
         }
         match self.mode {
-            Mode::Observe => {}
+            Mode::Observe | Mode::DryRun => {}
             Mode::Enforce => self.limit(question, now)?,
         }
         Ok(QueryPermit { query, mode: self.mode })
@@ -105,7 +105,7 @@ impl QueryPermit<'_> {
     #[must_use]
     pub fn forwarded(&self, id: u16) -> Vec<u8> {
         match self.mode {
-            Mode::Observe => self.query.forwarded(id),
+            Mode::Observe | Mode::DryRun => self.query.forwarded(id),
             Mode::Enforce => self.query.forwarded_bare(id),
         }
     }
@@ -117,7 +117,7 @@ impl QueryPermit<'_> {
     pub fn admit(&self, response: &[u8]) -> Result<(), Refusal> {
         match self.mode {
             Mode::Enforce if response.len() > LARGEST_RESPONSE => Err(Refusal::AnswerSize),
-            Mode::Enforce | Mode::Observe => Ok(()),
+            Mode::Enforce | Mode::Observe | Mode::DryRun => Ok(()),
         }
     }
 }

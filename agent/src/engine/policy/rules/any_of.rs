@@ -22,6 +22,11 @@ impl<T> AnyOf<T> {
         self.0.iter()
     }
 
+    /// All of them, to be changed.
+    pub fn iter_mut(&mut self) -> std::slice::IterMut<'_, T> {
+        self.0.iter_mut()
+    }
+
     /// Whether one serves.
     pub fn any(&self, serves: impl FnMut(&T) -> bool) -> bool {
         self.0.iter().any(serves)

@@ -8,6 +8,7 @@ use http::{Method, Uri};
 use serde::Deserialize;
 
 use super::any_of::AnyOf;
+use super::rule::Word;
 use super::subject::ConnFacts;
 use crate::engine::http::{Field, RequestHead};
 use crate::engine::process::Process;
@@ -22,27 +23,6 @@ pub struct Example {
     pub verdict: Word,
     /// The rule that gives it, if that matters.
     pub rule: Option<String>,
-}
-
-/// A verdict, as one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Word {
-    /// The request goes on.
-    Allow,
-    /// It is answered in the server's place.
-    Block,
-}
-
-impl Word {
-    /// The word.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Allow => "allow",
-            Self::Block => "block",
-        }
-    }
 }
 
 /// A request and its connection.
@@ -130,7 +110,7 @@ impl Asked {
     #[must_use]
     pub fn connection(&self) -> ConnFacts<'_> {
         let (server_name, process) = (self.server_name.as_deref(), self.process.as_ref());
-        ConnFacts { orig_dst: self.address, server_name, process }
+        ConnFacts { orig_dst: self.address, server_name, process, is_elsewhere: false }
     }
 }
 

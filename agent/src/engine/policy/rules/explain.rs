@@ -44,7 +44,7 @@ impl Rules {
         let rules = self.rules.iter().enumerate();
         let explained = rules.map(|(number, rule)| Explained {
             rule: self.name(number),
-            verdict: rule.verdict.name(),
+            verdict: rule.verdict.as_ref().map_or("edits", |verdict| verdict.word().name()),
             matched: rule.is_about(subject),
             conditions: conditions(&rule.matches, subject),
             except: rule.except.as_ref().map_or_else(Vec::new, |except| conditions(except, subject)),
@@ -79,6 +79,7 @@ fn found(key: Key, matches: &Match, subject: &Subject<'_>) -> String {
         Key::Grpc => subject.call().map_or_else(none, str::to_owned),
         Key::Process => connection.process.map_or_else(unknown, Process::label),
         Key::User => connection.process.map_or_else(unknown, |process| process.uid.to_string()),
+        Key::Status => subject.status.map_or_else(unknown, |status| status.to_string()),
         Key::ContentType => subject.content_type().map_or_else(none, lossy),
         Key::Header => {
             let is_named = |field: &&Field| matches.header.iter().flatten().any(|(name, _)| field.is(name));

@@ -27,7 +27,7 @@ impl Index {
     }
 
     /// The numbers of the rules that may be about `host`, from the first to the last.
-    pub(super) fn candidates(&self, host: &str) -> impl Iterator<Item = usize> {
+    pub(super) fn candidates(&self, host: &str) -> impl Iterator<Item = usize> + use<'_> {
         let domains = host.match_indices('.').map(|(at, _)| &host[at..]);
         let named = std::iter::once(host).chain(domains).filter_map(|name| self.named.get(name));
         let mut lists: Vec<&[usize]> = named.map(Vec::as_slice).chain([self.others.as_slice()]).collect();

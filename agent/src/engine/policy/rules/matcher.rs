@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::any_of::AnyOf;
 use super::pattern::{PathPattern, TextPattern};
 use super::place::{Hosts, Network, Ports};
-use super::subject::Subject;
+use super::status::StatusRange;
+use super::subject::{Certainty, ConnFacts, Subject};
 use crate::engine::decode::stream::Kind;
 use crate::engine::http::values;
+use crate::engine::process::Process;
 
 /// Conditions; a key that is left out holds always.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -39,6 +41,8 @@ pub struct Match {
     pub user: Option<AnyOf<u32>>,
     /// Media type of the request's body, without parameters.
     pub content_type: Option<AnyOf<TextPattern>>,
+    /// Status of the response: for what is changed in responses.
+    pub status: Option<AnyOf<StatusRange>>,
 }
 
 /// What a request speaks. One may be of several: gRPC is HTTP/2.
@@ -88,11 +92,13 @@ pub enum Key {
     User,
     /// `content_type`
     ContentType,
+    /// `status`
+    Status,
 }
 
 impl Key {
     /// All, in the order in which they are looked at.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Host,
         Self::Port,
         Self::Cidr,
@@ -105,6 +111,7 @@ impl Key {
         Self::ContentType,
         Self::Header,
         Self::Query,
+        Self::Status,
     ];
 
     /// The key as rules write it.
@@ -123,6 +130,7 @@ impl Key {
             Self::Process => "process",
             Self::User => "user",
             Self::ContentType => "content_type",
+            Self::Status => "status",
         }
     }
 }
@@ -134,26 +142,80 @@ impl Match {
         Key::ALL.iter().all(|key| self.condition(*key, subject).unwrap_or(true))
     }
 
+    /// Whether all conditions hold that are not about the response.
+    #[must_use]
+    pub fn may_hold(&self, subject: &Subject<'_>) -> bool {
+        let mut known = Key::ALL.iter().filter(|key| **key != Key::Status);
+        known.all(|key| self.condition(*key, subject).unwrap_or(true))
+    }
+
+    /// Whether a condition is about the response.
+    #[must_use]
+    pub const fn is_late(&self) -> bool {
+        self.status.is_some()
+    }
+
+    /// What can be said of the conditions before a request is there, as far as its host and connection are known.
+    #[must_use]
+    pub fn foresee(&self, host: Option<&str>, connection: Option<ConnFacts<'_>>) -> Certainty {
+        let foreseen = Key::ALL.iter().map(|key| match (key, self.on_connection(*key, host, connection)) {
+            (_, Some(true)) => Certainty::Yes,
+            (_, Some(false)) => Certainty::No,
+            (key, None) if self.has(*key) => Certainty::Perhaps,
+            (_, None) => Certainty::Yes,
+        });
+        foreseen.fold(Certainty::Yes, Certainty::and)
+    }
+
+    /// Whether the condition of one key holds for a connection; none if a request must be asked.
+    fn on_connection(&self, key: Key, host: Option<&str>, connection: Option<ConnFacts<'_>>) -> Option<bool> {
+        if key == Key::Host {
+            return host.and_then(|host| any(&self.host, |hosts| hosts.contain(host)));
+        }
+        let connection = connection?;
+        match key {
+            Key::Port => any(&self.port, |ports| ports.contain(connection.orig_dst.port())),
+            Key::Cidr => any(&self.cidr, |network| network.contains(connection.orig_dst.ip())),
+            Key::Process => any(&self.process, |name| is_named(connection.process, name)),
+            Key::User => any(&self.user, |uid| connection.process.is_some_and(|process| process.uid == *uid)),
+            _ => None,
+        }
+    }
+
+    /// Whether there is a condition of this key.
+    const fn has(&self, key: Key) -> bool {
+        match key {
+            Key::Host => self.host.is_some(),
+            Key::Port => self.port.is_some(),
+            Key::Cidr => self.cidr.is_some(),
+            Key::Protocol => self.protocol.is_some(),
+            Key::Method => self.method.is_some(),
+            Key::Path => self.path.is_some(),
+            Key::Header => self.header.is_some(),
+            Key::Query => self.query.is_some(),
+            Key::Grpc => self.grpc.is_some(),
+            Key::Process => self.process.is_some(),
+            Key::User => self.user.is_some(),
+            Key::ContentType => self.content_type.is_some(),
+            Key::Status => self.status.is_some(),
+        }
+    }
+
     /// Whether the condition of one key holds; none if there is no such condition. What is not known fits nothing.
     #[must_use]
     pub fn condition(&self, key: Key, subject: &Subject<'_>) -> Option<bool> {
-        let dialled = subject.connection.orig_dst;
-        let process = subject.connection.process;
         match key {
-            Key::Host => any(&self.host, |hosts| hosts.contain(subject.host())),
-            Key::Port => any(&self.port, |ports| ports.contain(dialled.port())),
-            Key::Cidr => any(&self.cidr, |network| network.contains(dialled.ip())),
+            Key::Host | Key::Port | Key::Cidr | Key::Process | Key::User => {
+                self.on_connection(key, Some(subject.host()), Some(subject.connection))
+            }
             Key::Protocol => any(&self.protocol, |protocol| protocol.is_of(subject)),
             Key::Method => any(&self.method, |method| method.matches(subject.head.method.as_str().as_bytes())),
             Key::Path => any(&self.path, |path| path.matches(subject.path().as_bytes())),
             Key::Grpc => any(&self.grpc, |call| subject.call().is_some_and(|found| call.matches(found.as_bytes()))),
-            Key::Process => any(&self.process, |name| {
-                process.is_some_and(|process| names(process).any(|found| name.matches(found.as_bytes())))
-            }),
-            Key::User => any(&self.user, |uid| process.is_some_and(|process| process.uid == *uid)),
             Key::ContentType => {
                 any(&self.content_type, |media| subject.content_type().is_some_and(|found| media.matches(found)))
             }
+            Key::Status => any(&self.status, |range| subject.status.is_some_and(|status| range.contains(status))),
             Key::Header => all_of(&self.header, |name, value| {
                 values(&subject.head.fields, name).any(|found| value.any(|value| value.matches(found)))
             }),
@@ -162,6 +224,11 @@ impl Match {
             }),
         }
     }
+}
+
+/// Whether a program is called so; what is not known is called nothing.
+fn is_named(process: Option<&Process>, name: &TextPattern) -> bool {
+    process.is_some_and(|process| names(process).any(|found| name.matches(found.as_bytes())))
 }
 
 fn any<T>(wanted: &Option<AnyOf<T>>, fits: impl FnMut(&T) -> bool) -> Option<bool> {
@@ -173,7 +240,7 @@ fn all_of<T>(wanted: &Option<BTreeMap<String, T>>, fits: impl Fn(&str, &T) -> bo
 }
 
 /// What a program may be called: its path, the last part of it, or its thread's name where there is no path.
-fn names(process: &crate::engine::process::Process) -> impl Iterator<Item = &str> {
+fn names(process: &Process) -> impl Iterator<Item = &str> {
     let path = process.executable.as_deref();
     let file = path.and_then(|path| path.rsplit('/').next());
     [path, file.or(Some(&process.comm))].into_iter().flatten()

@@ -1,20 +1,24 @@
 //! Rules: what the file says of requests, compiled. The first rule that is about a request gives its verdict.
 
+pub mod amount;
 pub mod any_of;
 pub mod example;
 pub mod explain;
 mod index;
 pub mod matcher;
+pub mod mock;
 pub mod pattern;
 pub mod place;
 pub mod rule;
+pub mod status;
 pub mod subject;
+mod template;
 
 use serde::{Deserialize, Serialize};
 
 use self::index::Index;
-use self::rule::Rule;
-use self::subject::Subject;
+use self::rule::{Rule, Verdict};
+use self::subject::{Certainty, ConnFacts, Subject};
 
 /// The rules of a session, in the order in which they count.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -22,6 +26,20 @@ use self::subject::Subject;
 pub struct Rules {
     rules: Vec<Rule>,
     index: Index,
+    has_changes: bool,
+}
+
+/// What rules may make of what comes on a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outlook {
+    /// Some of it may go on to the server.
+    pub forwards: bool,
+    /// All of it goes on unread.
+    pub is_unread: bool,
+    /// Some may be answered as if by the server.
+    pub mocks: bool,
+    /// Some may be changed, or answered so that only who ends HTTP can do it.
+    pub works: bool,
 }
 
 impl Rules {
@@ -31,12 +49,76 @@ impl Rules {
         &self.rules
     }
 
-    /// The first that is about a request, and its number, from 0.
+    /// The first that is about a request and says what becomes of it, its number, from 0, and that verdict.
     #[must_use]
-    pub fn first(&self, subject: &Subject<'_>) -> Option<(usize, &Rule)> {
-        let candidates = self.index.candidates(subject.host());
-        let rules = candidates.filter_map(|number| self.rules.get(number).map(|rule| (number, rule)));
-        rules.into_iter().find(|(_, rule)| rule.is_about(subject))
+    pub fn first(&self, subject: &Subject<'_>) -> Option<(usize, &Verdict)> {
+        let mut deciding = self.candidates(subject.host()).filter(|(_, rule)| rule.verdict.is_some());
+        let (number, rule) = deciding.find(|(_, rule)| rule.is_about(subject))?;
+        rule.verdict.as_ref().map(|verdict| (number, verdict))
+    }
+
+    /// Those that are about a request and change something, and their numbers, in their order.
+    pub fn changing<'a>(&'a self, subject: &Subject<'_>) -> impl Iterator<Item = (usize, &'a Rule)> {
+        let candidates = self.has_changes.then(|| self.candidates(subject.host())).into_iter().flatten();
+        candidates.filter(|(_, rule)| rule.changes() && rule.is_about(subject))
+    }
+
+    /// Whether one changes something of a request, or may of its response.
+    #[must_use]
+    pub fn may_change(&self, subject: &Subject<'_>) -> bool {
+        self.has_changes
+            && self.candidates(subject.host()).any(|(_, rule)| rule.changes() && rule.may_be_about(subject))
+    }
+
+    /// Whether one that may be about a host changes bodies of responses.
+    #[must_use]
+    pub fn changes_responses(&self, host: &str) -> bool {
+        self.has_changes && self.candidates(host).any(|(_, rule)| !rule.response.body.is_empty())
+    }
+
+    /// Those that may be about a host, and their numbers.
+    fn candidates<'a>(&'a self, host: &str) -> impl Iterator<Item = (usize, &'a Rule)> + use<'a> {
+        self.index.candidates(host).filter_map(|number| self.rules.get(number).map(|rule| (number, rule)))
+    }
+
+    /// What they may make of what comes, as far as host and connection are known; `passes` if what no rule decides goes
+    /// on.
+    #[must_use]
+    pub fn foresee(&self, host: Option<&str>, connection: Option<ConnFacts<'_>>, passes: bool) -> Outlook {
+        let mut outlook = Outlook::default();
+        let mut is_first = true;
+        for (rule, certainty) in self.relevant(host, connection) {
+            outlook.works |= rule.works();
+            let Some(verdict) = &rule.verdict else { continue };
+            outlook.is_unread |= is_first && certainty == Certainty::Yes && *verdict == Verdict::Passthrough;
+            outlook.forwards |= matches!(verdict, Verdict::Allow | Verdict::Passthrough);
+            outlook.mocks |= matches!(verdict, Verdict::Mock(_));
+            if certainty == Certainty::Yes {
+                return outlook;
+            }
+            is_first = false;
+        }
+        outlook.forwards |= passes;
+        outlook
+    }
+
+    /// The verdict of the first that is about all that may come, as far as host and connection are known.
+    #[must_use]
+    pub fn decisive(&self, host: Option<&str>, connection: ConnFacts<'_>) -> Option<&Verdict> {
+        let certain = self.relevant(host, Some(connection)).filter(|(_, certainty)| *certainty == Certainty::Yes);
+        certain.filter_map(|(rule, _)| rule.verdict.as_ref()).next()
+    }
+
+    /// Those that are, or may be, about what comes, as far as host and connection are known.
+    fn relevant<'a, 'b>(
+        &'a self,
+        host: Option<&'b str>,
+        connection: Option<ConnFacts<'b>>,
+    ) -> impl Iterator<Item = (&'a Rule, Certainty)> + use<'a, 'b> {
+        let named = host.map(|host| self.candidates(host).map(|(_, rule)| rule)).into_iter().flatten();
+        let all = host.is_none().then_some(&self.rules).into_iter().flatten();
+        let judged = named.chain(all).map(move |rule| (rule, rule.is_about_all(host, connection)));
+        judged.filter(|(_, certainty)| *certainty != Certainty::No)
     }
 
     /// What output calls the rule of a number.
@@ -50,7 +132,8 @@ impl Rules {
 impl From<Vec<Rule>> for Rules {
     fn from(rules: Vec<Rule>) -> Self {
         let index = Index::of(&rules);
-        Self { rules, index }
+        let has_changes = rules.iter().any(Rule::changes);
+        Self { rules, index, has_changes }
     }
 }
 

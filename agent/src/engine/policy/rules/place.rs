@@ -158,7 +158,12 @@ impl Network {
     /// Whether `address` is in it. An IPv4 address written as IPv6 (RFC 4291 section 2.5.5.2) counts as IPv4.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
+        self.holds(address.to_canonical())
+    }
+
+    /// Whether `address`, as it is written, is in it: what the kernel asks.
+    #[must_use]
+    pub fn holds(&self, address: IpAddr) -> bool {
         address.is_ipv4() == self.address.is_ipv4() && masked(address, self.length) == self.address
     }
 

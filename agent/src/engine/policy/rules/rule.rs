@@ -8,7 +8,9 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde::{Deserialize as Derive, Serialize};
 
 use super::matcher::Match;
-use super::subject::Subject;
+use super::mock::Mock;
+use super::subject::{Certainty, ConnFacts, Subject};
+use crate::engine::edit::{RequestEdits, ResponseEdits};
 
 /// A rule, as the file writes it.
 #[derive(Clone, Debug, PartialEq, Derive, Serialize)]
@@ -21,15 +23,72 @@ pub struct Rule {
     pub matches: Match,
     /// What it is not about all the same.
     pub except: Option<Match>,
-    /// What becomes of it.
-    pub verdict: Verdict,
+    /// What becomes of it; nothing is decided if nothing is said.
+    pub verdict: Option<Verdict>,
+    /// What of the request is changed.
+    #[serde(default, skip_serializing_if = "RequestEdits::is_empty")]
+    pub request: RequestEdits,
+    /// What of the response is changed.
+    #[serde(default, skip_serializing_if = "ResponseEdits::is_empty")]
+    pub response: ResponseEdits,
+}
+
+/// Why a table is no rule.
+#[derive(Debug, thiserror::Error)]
+pub enum NoRule {
+    /// It says nothing.
+    #[error("a rule that does nothing: give it a `verdict`, or say what it changes in `request` or `response`")]
+    Idle,
+    /// It decides by what is not known yet.
+    #[error("a `verdict` cannot wait for a `status`: leave one of them out")]
+    Late,
 }
 
 impl Rule {
+    /// Whether it says something that can be done.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check(&self) -> Result<(), NoRule> {
+        if self.verdict.is_none() && !self.changes() {
+            return Err(NoRule::Idle);
+        }
+        let is_late = self.matches.is_late() || self.except.as_ref().is_some_and(Match::is_late);
+        let is_early = self.verdict.is_some() || !self.request.is_empty();
+        if is_late && is_early { Err(NoRule::Late) } else { Ok(()) }
+    }
+
     /// Whether it is about this.
     #[must_use]
     pub fn is_about(&self, subject: &Subject<'_>) -> bool {
         self.matches.holds(subject) && !self.except.as_ref().is_some_and(|except| except.holds(subject))
+    }
+
+    /// Whether it is about this, or will be when there is a response.
+    #[must_use]
+    pub fn may_be_about(&self, subject: &Subject<'_>) -> bool {
+        let is_excepted = || self.except.as_ref().is_some_and(|except| !except.is_late() && except.holds(subject));
+        self.matches.may_hold(subject) && !is_excepted()
+    }
+
+    /// Whether it is about all that may come, as far as host and connection are known.
+    #[must_use]
+    pub fn is_about_all(&self, host: Option<&str>, connection: Option<ConnFacts<'_>>) -> Certainty {
+        let excepted = self.except.as_ref().map_or(Certainty::No, |except| except.foresee(host, connection));
+        self.matches.foresee(host, connection).and(excepted.not())
+    }
+
+    /// Whether it says something that only who ends HTTP can do.
+    #[must_use]
+    pub fn works(&self) -> bool {
+        let works = !matches!(self.verdict, None | Some(Verdict::Allow | Verdict::Block(_) | Verdict::Passthrough));
+        works || self.changes()
+    }
+
+    /// Whether it changes anything.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        !self.request.is_empty() || !self.response.is_empty()
     }
 }
 
@@ -41,6 +100,10 @@ pub enum Verdict {
     Allow,
     /// It is answered in place of the server.
     Block(Block),
+    /// It is answered as if by the server.
+    Mock(Box<Mock>),
+    /// The connection that it would come on is forwarded unread.
+    Passthrough,
 }
 
 /// How a request is refused.
@@ -128,10 +191,40 @@ impl From<MediaType> for String {
 impl Verdict {
     /// The word.
     #[must_use]
-    pub const fn name(&self) -> &'static str {
+    pub const fn word(&self) -> Word {
+        match self {
+            Self::Allow => Word::Allow,
+            Self::Block(_) => Word::Block,
+            Self::Mock(_) => Word::Mock,
+            Self::Passthrough => Word::Passthrough,
+        }
+    }
+}
+
+/// A verdict, as one word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Derive, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Word {
+    /// The request goes on.
+    #[default]
+    Allow,
+    /// It is answered in the server's place, with why.
+    Block,
+    /// It is answered in the server's place, as if by it.
+    Mock,
+    /// It is not looked at.
+    Passthrough,
+}
+
+impl Word {
+    /// The word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Allow => "allow",
-            Self::Block(_) => "block",
+            Self::Block => "block",
+            Self::Mock => "mock",
+            Self::Passthrough => "passthrough",
         }
     }
 }
@@ -150,26 +243,29 @@ struct WordOrTable;
 #[serde(rename_all = "lowercase")]
 enum Table {
     Block(Block),
+    Mock(Box<Mock>),
 }
 
 impl<'de> Visitor<'de> for WordOrTable {
     type Value = Verdict;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("\"allow\", \"block\", or a table such as { block = { reason = \"…\" } }")
+        f.write_str("\"allow\", \"block\", \"passthrough\", or a table such as { block = { reason = \"…\" } }")
     }
 
     fn visit_str<E: Error>(self, word: &str) -> Result<Verdict, E> {
         match word {
             "allow" => Ok(Verdict::Allow),
             "block" => Ok(Verdict::Block(Block::default())),
-            _ => Err(E::unknown_variant(word, &["allow", "block"])),
+            "passthrough" => Ok(Verdict::Passthrough),
+            _ => Err(E::unknown_variant(word, &["allow", "block", "passthrough"])),
         }
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Verdict, A::Error> {
         match Table::deserialize(MapAccessDeserializer::new(map))? {
             Table::Block(block) => Ok(Verdict::Block(block)),
+            Table::Mock(mock) => Ok(Verdict::Mock(mock)),
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
+use http::StatusCode;
+
 use crate::engine::decode::stream::Kind;
 use crate::engine::http::exchange::Direction;
 use crate::engine::http::{RequestHead, values};
@@ -18,6 +20,38 @@ pub struct ConnFacts<'a> {
     pub server_name: Option<&'a str>,
     /// Who dialled it, if the kernel says so.
     pub process: Option<&'a Process>,
+    /// The address is not one that DNS gave for the host.
+    pub is_elsewhere: bool,
+}
+
+/// Whether a rule will be about what comes on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Certainty {
+    /// It will be about nothing of it.
+    No,
+    /// It depends on the request.
+    Perhaps,
+    /// It will be about all of it.
+    Yes,
+}
+
+impl Certainty {
+    /// Whether both hold.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        self.min(other)
+    }
+
+    /// Whether it does not hold.
+    #[must_use]
+    #[expect(clippy::should_implement_trait, reason = "three values are no boolean")]
+    pub const fn not(self) -> Self {
+        match self {
+            Self::No => Self::Yes,
+            Self::Perhaps => Self::Perhaps,
+            Self::Yes => Self::No,
+        }
+    }
 }
 
 /// A request that is judged.
@@ -26,6 +60,8 @@ pub struct Subject<'a> {
     pub head: &'a RequestHead,
     /// Its connection.
     pub connection: ConnFacts<'a>,
+    /// The status of the response, once there is one.
+    pub status: Option<u16>,
     host: String,
     path: Cow<'a, str>,
 }
@@ -35,7 +71,13 @@ impl<'a> Subject<'a> {
     #[must_use]
     pub fn new(head: &'a RequestHead, connection: ConnFacts<'a>) -> Self {
         let path = head.path.split(['?', '#']).next().unwrap_or_default();
-        Self { head, connection, host: comparable(head.host()), path: comparable_path(path) }
+        Self { head, connection, status: None, host: comparable(head.host()), path: comparable_path(path) }
+    }
+
+    /// The same, with its response's status.
+    #[must_use]
+    pub fn answered(self, status: StatusCode) -> Self {
+        Self { status: Some(status.as_u16()), ..self }
     }
 
     /// The host that it names, in lower case and without a final dot.
@@ -138,7 +180,7 @@ fn decode_unreserved(path: &str) -> Cow<'_, str> {
 }
 
 #[cfg(test)]
-pub(in crate::engine::policy) mod tests {
+pub(in crate::engine) mod tests {
     use std::sync::LazyLock;
 
     use http::Method;
@@ -148,17 +190,18 @@ pub(in crate::engine::policy) mod tests {
     use crate::engine::policy::rules::example::sender;
 
     /// A connection to 192.0.2.1:443 by curl.
-    pub(in crate::engine::policy) fn connection() -> ConnFacts<'static> {
+    pub(in crate::engine) fn connection() -> ConnFacts<'static> {
         static CURL: LazyLock<Process> = LazyLock::new(|| sender("/usr/bin/curl", 1000));
-        ConnFacts { orig_dst: "192.0.2.1:443".parse().unwrap(), server_name: None, process: Some(&CURL) }
+        ConnFacts {
+            orig_dst: "192.0.2.1:443".parse().unwrap(),
+            server_name: None,
+            process: Some(&CURL),
+            is_elsewhere: false,
+        }
     }
 
     /// A request of `method` to `https://AUTHORITY/PATH`.
-    pub(in crate::engine::policy) fn head(
-        method: &str,
-        url: &str,
-        fields: &[(&'static str, &'static str)],
-    ) -> RequestHead {
+    pub(in crate::engine) fn head(method: &str, url: &str, fields: &[(&'static str, &'static str)]) -> RequestHead {
         let (authority, path) = url.split_once('/').map_or((url, ""), |(authority, path)| (authority, path));
         RequestHead {
             version: "HTTP/2",

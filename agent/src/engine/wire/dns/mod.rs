@@ -19,6 +19,7 @@ mod edit;
 mod message;
 mod name;
 mod refusal;
+mod stand_in;
 mod svcb;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ pub use edit::fit;
 pub use message::{Address, Message, Question, Record, Section};
 pub use name::labels;
 pub use refusal::refusal;
+pub use stand_in::stand_in;
 
 /// Bytes of a header (RFC 1035, section 4.1.1): what a message must have to be answered at all.
 pub const HEADER: usize = 12;

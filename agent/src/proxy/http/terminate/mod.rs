@@ -2,9 +2,12 @@
 //! hyper hides what must be carried (informational responses, the codes of resets, extended CONNECT, room as it is
 //! made), for HTTP/2. Limits are set here.
 
+mod editing;
 mod http1;
 mod http2;
 mod route;
+
+use std::time::Duration;
 
 pub(crate) use self::http1::Open;
 pub(crate) use self::route::Route;
@@ -18,6 +21,8 @@ const MAX_STREAMS: usize = 256;
 const STREAM_WINDOW: u32 = 192 << 10;
 /// Bytes of one HTTP/2 connection on their way.
 const CONNECTION_WINDOW: u32 = 1 << 20;
+/// How long the next bytes of a request that is answered here may take.
+const LINGER: Duration = Duration::from_secs(2);
 /// Bytes of one HTTP/2 stream that wait to be written.
 const SEND_BUFFER: usize = 32 * 1024;
 

@@ -27,9 +27,10 @@ impl Route {
         Self { connection: Arc::clone(connection), target: None, first: Mutex::new(None) }
     }
 
-    /// A server spoken to in plain text that could not be reached just now.
-    pub(crate) fn unreachable(connection: &Arc<Connection>, why: Error) -> Self {
-        Self { first: Mutex::new(Some(Err(why))), ..Self::plain(connection) }
+    /// A server that there is no connection to: because of `why`, or because none was wanted so far. `target` is what to
+    /// ask for over TLS.
+    pub(crate) fn untried(connection: &Arc<Connection>, target: Option<Target>, why: Option<Error>) -> Self {
+        Self { connection: Arc::clone(connection), target, first: Mutex::new(why.map(Err)) }
     }
 
     /// A server spoken to over TLS, on `stream` to begin with.
@@ -56,6 +57,9 @@ impl Route {
     pub(crate) async fn connect(&self) -> Result<BoxedIo, Error> {
         if let Some(first) = self.first.lock().await.take() {
             return first;
+        }
+        if let Some(why) = self.connection.kept_away() {
+            return Err(why);
         }
         match &self.target {
             None => Ok(Box::new(dial(&self.connection).await?)),

@@ -3,12 +3,14 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use http::StatusCode;
+
 use crate::engine::event::Event;
-use crate::engine::http::RequestHead;
 use crate::engine::http::exchange::Exchange;
 use crate::engine::http::verbatim::Exchanges;
+use crate::engine::http::{Reply, RequestHead};
 use crate::engine::policy::{ConnPermit, Verdict};
-use crate::proxy::connection::Connection;
+use crate::proxy::connection::{Connection, Judged};
 
 /// The exchanges of a connection, and what is to be reported of them.
 pub(super) struct Later {
@@ -31,16 +33,26 @@ impl Later {
 
 impl Exchanges for Later {
     fn begin(&self, head: &RequestHead) -> (Exchange, Verdict) {
-        self.connection.begin_exchange(head, |event| self.emit(event))
+        let (exchange, judged) = self.connection.begin_exchange(head, |event| self.emit(event));
+        match judged {
+            // Rules that came while it was on its way; the connection drains.
+            Judged { works: true, .. } => (exchange, Verdict::Refuse(again())),
+            Judged { verdict, .. } => (exchange, verdict),
+        }
     }
 
     fn permit_tunnel(&self, protocol: &str) -> Option<ConnPermit> {
-        self.connection.proxy.policy.permit_tunnel(protocol)
+        self.connection.proxy.policy().permit_tunnel(protocol)
     }
 
     fn emit(&self, event: Event) {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
     }
+}
+
+/// The answer to a request that only who ends HTTP can carry as the rules say.
+fn again() -> Reply {
+    Reply::text(StatusCode::SERVICE_UNAVAILABLE, "the session's rules have just changed: send the request again")
 }
 
 impl Drop for Later {

@@ -49,6 +49,7 @@ pub(crate) async fn carry(
     let carried = tokio::select! {
         carried = poll_fn(|cx| pump.poll(cx)) => Some(carried),
         () = connection.drained() => None,
+        () = connection.outgrown() => None,
     };
     let carried = match carried {
         Some(carried) => carried,

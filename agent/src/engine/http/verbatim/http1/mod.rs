@@ -115,7 +115,7 @@ impl Http1 {
                 out.upstream.extend_from_slice(bytes);
                 Waiting::permitted(exchange, head, permit)
             }
-            Verdict::Refuse(reply) => Waiting::refused(exchange, head, reply),
+            Verdict::Refuse(reply) | Verdict::Mock(reply) => Waiting::refused(exchange, head, reply),
         });
         self.requests = Reading::Body(body);
         Ok(())

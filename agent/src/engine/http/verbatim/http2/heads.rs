@@ -79,7 +79,9 @@ impl Http2 {
                     self.end_stream(Direction::Request, id);
                 }
             }
-            Verdict::Refuse(reply) => self.answer(block, head.method == Method::HEAD, &reply, exchange, out),
+            Verdict::Refuse(reply) | Verdict::Mock(reply) => {
+                self.answer(block, head.method == Method::HEAD, &reply, exchange, out)
+            }
         }
         Ok(())
     }

@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
-use http_body_util::Either;
-use hyper::body::Incoming;
+use bytes::Bytes;
+use http::StatusCode;
+use http_body_util::{BodyExt as _, Either, Full};
+use hyper::body::{Body as _, Incoming};
 use hyper::{Request, Response};
 
-use super::body::{Body, Metered, Tracked};
+use super::super::editing::Editing;
+use super::body::{Body, BoxError, Metered, Outgoing, Tracked};
 use super::child::Entered;
 use super::upgrade::Upgrade;
 use super::{Upstream, answer};
-use crate::engine::http::RequestHead;
+use crate::engine::edit::Transform;
+use crate::engine::http::{Field, Reply, RequestHead};
 use crate::engine::policy::Verdict;
 use crate::proxy::error::Error;
 
@@ -24,51 +28,145 @@ pub(super) fn exchange(
     // Counted before the future is first polled: the child may have closed its side by then.
     let entered = connection.exchanges.enter();
     let head = RequestHead::of(&request, &upstream.route.origin());
-    let (tracked, verdict) = Tracked::begin(connection, &head);
-    let upgrade = Upgrade::of(&mut request, head.tunnel);
+    let (tracked, judged) = Tracked::begin(connection, &head);
+    let upgrade = Upgrade::of(&mut request, head.tunnel.clone());
     let request = request.map(|body| Metered::request(body, &tracked));
+    let editing = judged.works.then(|| Editing::new(connection, tracked.id(), &judged.policy, head));
     async move {
-        let permit = match verdict {
+        let permit = match judged.verdict {
             Verdict::Forward(permit) => permit,
             Verdict::Refuse(reply) => {
                 upgrade.decline(&upstream.route.connection);
-                tracked.reply(&reply);
-                return Ok(answer::with(reply));
+                return Ok(tracked.reply(reply));
+            }
+            Verdict::Mock(reply) => {
+                upgrade.decline(&upstream.route.connection);
+                // As a server would: clients take an answer before they have sent all for a failure.
+                request.into_body().take_all().await;
+                return Ok(tracked.reply(reply));
+            }
+        };
+        let (request, upgrade) = match outgoing(editing.as_ref(), request, upgrade).await {
+            Ok(outgoing) => outgoing,
+            Err((error, upgrade)) => {
+                upgrade.decline(&upstream.route.connection);
+                return Ok(unfollowed(&tracked, &error));
             }
         };
         match upstream.send(permit, request).await {
-            Ok(response) => Ok(deliver(&upstream, &tracked, entered, upgrade, response)),
+            Ok(response) => Ok(deliver(&upstream, &tracked, entered, upgrade, editing, response).await),
             Err(error) => {
                 upgrade.decline(&upstream.route.connection);
                 tracked.fail(error.chain());
-                let reply = answer::to(error)?;
-                tracked.reply(&reply);
-                Ok(answer::with(reply))
+                Ok(tracked.reply(answer::to(error)?))
             }
         }
     }
 }
 
-fn deliver(
+/// What a child is told whose exchange cannot go on as rules want it.
+fn unfollowed(tracked: &Arc<Tracked>, error: &BoxError) -> Response<Body> {
+    let why = format!("a rule of this session could not be followed: {error}");
+    tracked.fail(why.clone());
+    tracked.reply(Reply::text(StatusCode::BAD_GATEWAY, &why))
+}
+
+/// The request as rules change it, and the upgrade that it asks for.
+async fn outgoing(
+    editing: Option<&Editing>,
+    request: Request<Metered>,
+    upgrade: Upgrade,
+) -> Result<(Request<Outgoing>, Upgrade), (BoxError, Upgrade)> {
+    let (mut parts, body) = request.into_parts();
+    let transform = match editing.map(|editing| editing.request(&mut parts)).transpose() {
+        Ok(transform) => transform.flatten(),
+        Err(error) => return Err((error.into(), upgrade)),
+    };
+    let request = |parts, body| Request::from_parts(parts, body);
+    match transform {
+        Some(transform) if upgrade.is_wanted() => {
+            Ok((request(parts, Either::Left(body)), upgrade.through(Some(transform))))
+        }
+        // A message without a body gets none.
+        Some(transform) if transform.is_whole() && !body.is_end_stream() => match gathered(body, transform).await {
+            Ok((body, _)) => {
+                parts.headers.insert(http::header::CONTENT_LENGTH, body.len().into());
+                Ok((request(parts, Either::Right(Full::new(body))), upgrade))
+            }
+            Err(error) => Err((error, upgrade)),
+        },
+        Some(transform) if !transform.is_whole() => {
+            Ok((request(parts, Either::Left(body.through(Some(transform)))), upgrade))
+        }
+        Some(_) | None => Ok((request(parts, Either::Left(body)), upgrade)),
+    }
+}
+
+/// All of a body, as rules change it, and its trailers.
+async fn gathered(
+    mut body: impl hyper::body::Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
+    mut transform: Transform,
+) -> Result<(Bytes, Vec<Field>), BoxError> {
+    let (mut changed, mut trailers) = (Vec::new(), Vec::new());
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(Into::into)?;
+        match frame.into_data() {
+            Ok(data) => transform.push(&data, &mut changed)?,
+            Err(frame) => trailers = frame.trailers_ref().map(Field::all).unwrap_or_default(),
+        }
+    }
+    transform.end(&mut changed)?;
+    transform.mend(&mut trailers);
+    Ok((changed.into(), trailers))
+}
+
+async fn deliver(
     upstream: &Upstream,
     tracked: &Arc<Tracked>,
     entered: Entered,
     upgrade: Upgrade,
-    mut response: Response<Incoming>,
+    editing: Option<Editing>,
+    response: Response<Incoming>,
 ) -> Response<Body> {
-    let switches = match upgrade.follow(&upstream.route.connection, tracked, &mut response) {
-        Ok(switches) => switches,
-        Err(reply) => {
-            tracked.reply(&reply);
-            return answer::with(reply);
+    let connection = &upstream.route.connection;
+    let (mut parts, body) = response.into_parts();
+    let transform = match editing.map(|editing| editing.response(&mut parts)).transpose() {
+        Ok(transform) => transform.flatten(),
+        Err(error) => {
+            upgrade.decline(connection);
+            return unfollowed(tracked, &error.into());
         }
     };
-    tracked.answer(&response);
-    upstream.route.connection.exchanges.answer();
-    response.map(|body| {
-        Either::Left(match switches {
-            true => Metered::none(body, entered),
-            false => Metered::response(body, tracked, entered, &upstream.route.connection),
-        })
-    })
+    let mut response = Response::from_parts(parts, body);
+    let (switches, transform) = match upgrade.follow(connection, tracked, &mut response, transform) {
+        Ok(followed) => followed,
+        Err(reply) => return tracked.reply(reply),
+    };
+    match transform {
+        Some(transform) if transform.is_whole() && !response.body().is_end_stream() => {
+            let (parts, body) = response.into_parts();
+            return match gathered(body, transform).await {
+                Ok((body, trailers)) => {
+                    let fields = Field::all(&parts.headers);
+                    connection.exchanges.answer();
+                    let mut given =
+                        tracked.reply(Reply { status: parts.status, fields, body, trailers, ..Reply::default() });
+                    // With its names as they were written.
+                    *given.extensions_mut() = parts.extensions;
+                    given
+                }
+                Err(error) => unfollowed(tracked, &error),
+            };
+        }
+        transform => {
+            tracked.answer(&response);
+            connection.exchanges.answer();
+            response.map(|body| {
+                Either::Left(match switches {
+                    true => Metered::none(body, entered),
+                    false => Metered::response(body, tracked, entered, connection).through(transform),
+                })
+            })
+        }
+    }
 }

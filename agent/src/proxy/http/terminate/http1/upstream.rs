@@ -8,7 +8,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::sync::Mutex;
 
-use super::body::Metered;
+use super::body::Outgoing;
 use super::narrow::Narrow;
 use super::{BUFFER, MAX_FIELDS, MAX_HEAD, Route};
 use crate::engine::policy::Permit;
@@ -20,7 +20,7 @@ pub(super) struct Upstream {
     sender: Mutex<Option<Sender>>,
 }
 
-type Sender = SendRequest<Metered>;
+type Sender = SendRequest<Outgoing>;
 
 impl Upstream {
     /// A server that is reached by `route`.
@@ -30,7 +30,7 @@ impl Upstream {
 
     /// Sends a request that the policy permits. If the connection turns out to be closed before any of it was sent, it
     /// is sent on a new one.
-    pub(super) async fn send(&self, _: Permit, request: Request<Metered>) -> Result<Response<Incoming>, Error> {
+    pub(super) async fn send(&self, _: Permit, request: Request<Outgoing>) -> Result<Response<Incoming>, Error> {
         // It is lent until the head of the response is there; a cancelled exchange drops it.
         let idle = self.sender.lock().await.take().filter(|sender| !sender.is_closed());
         let is_new = idle.is_none();
@@ -48,7 +48,7 @@ impl Upstream {
         }
     }
 
-    async fn send_on(&self, mut sender: Sender, request: Request<Metered>) -> Result<Response<Incoming>, Failure> {
+    async fn send_on(&self, mut sender: Sender, request: Request<Outgoing>) -> Result<Response<Incoming>, Failure> {
         // Whether it is still open shows when the request is tried.
         drop(sender.ready().await);
         let response = sender.try_send_request(request).await?;
@@ -79,11 +79,11 @@ impl Upstream {
 /// A request that failed, with the request if none of it was sent.
 struct Failure {
     error: hyper::Error,
-    request: Option<Box<Request<Metered>>>,
+    request: Option<Box<Request<Outgoing>>>,
 }
 
-impl From<TrySendError<Request<Metered>>> for Failure {
-    fn from(mut failed: TrySendError<Request<Metered>>) -> Self {
+impl From<TrySendError<Request<Outgoing>>> for Failure {
+    fn from(mut failed: TrySendError<Request<Outgoing>>) -> Self {
         Self { request: failed.take_message().map(Box::new), error: failed.into_error() }
     }
 }

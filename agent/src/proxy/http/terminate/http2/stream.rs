@@ -1,28 +1,30 @@
 //! One exchange on one stream of either side: both bodies at once, room as it is made, resets with their codes.
 
+use std::error::Error as StdError;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
 use h2::ext::Protocol;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
-use http::{HeaderMap, Request, Response};
-use tokio::time::timeout;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use tokio::time::{sleep, timeout};
 
+use super::super::LINGER;
+use super::super::editing::Editing;
 use super::upstream::Upstream;
+use crate::engine::edit::{Failed, Transform};
 use crate::engine::http::exchange::{Direction, Exchange, Half};
-use crate::engine::http::reply::UNWANTED;
+use crate::engine::http::reply::{Piece, UNWANTED};
 use crate::engine::http::{Field, Reply, RequestHead};
 use crate::engine::policy::{Permit, Verdict};
 use crate::proxy::connection::Connection;
 use crate::proxy::error::{Error, Side};
 
-/// How long what is sent of a request that was answered may take.
-const LINGER: Duration = Duration::from_secs(2);
+type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// A stream that one side broke off.
 struct Cut {
@@ -57,68 +59,125 @@ impl Drop for Followed {
 }
 
 /// Carries one exchange to its end.
-pub(super) async fn carry(upstream: Arc<Upstream>, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
+pub(super) async fn carry(upstream: Arc<Upstream>, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
     let connection = &upstream.route.connection;
     let _entered = connection.exchanges.enter();
     let mut head = RequestHead::of(&request, &upstream.route.origin());
     if let Some(protocol) = request.extensions().get::<Protocol>() {
         head.tunnel = Some(protocol.as_str().to_owned());
     }
-    let (exchange, verdict) = connection.begin_exchange(&head, |event| connection.emit(event));
+    let (exchange, judged) = connection.begin_exchange(&head, |event| connection.emit(event));
     let mut followed = Followed { connection: Arc::clone(connection), exchange };
-    let refused = match verdict {
-        Verdict::Refuse(reply) => Some(reply),
+    let exchange = &mut followed.exchange;
+    let editing = judged.works.then(|| Editing::new(connection, exchange.id(), &judged.policy, head));
+    let (reply, most) = match judged.verdict {
+        Verdict::Refuse(reply) => (reply, UNWANTED),
+        Verdict::Mock(reply) => (reply, usize::MAX),
         Verdict::Forward(permit) => match open(&upstream, permit).await {
-            Ok(sender) => return forward(connection, sender, request, respond, &mut followed.exchange).await,
+            Ok(sender) => return forward(connection, sender, request, respond, exchange, editing).await,
             Err(error) => {
-                followed.exchange.fail(error.chain());
-                Some(Reply::unreachable(&error.to_string(), error.is_late()))
+                exchange.fail(error.chain());
+                (Reply::unreachable(&error.to_string(), error.is_late()), UNWANTED)
             }
         },
     };
-    if let Some(reply) = refused {
-        followed.exchange.reply(&reply, &reply.body);
-        drop(followed);
-        answer(reply, &mut respond);
-        take_unwanted(request.into_body()).await;
+    let is_head = request.method() == Method::HEAD;
+    answer_instead(connection, (reply, most), is_head, request.into_body(), respond, exchange).await;
+}
+
+/// Answers in the server's place, and takes as much of the request as is to be taken.
+async fn answer_instead(
+    connection: &Connection,
+    (reply, most): (Reply, usize),
+    is_head: bool,
+    body: RecvStream,
+    mut respond: SendResponse<Bytes>,
+    exchange: &mut Exchange,
+) {
+    let mut sent = exchange.half(Direction::Request);
+    if most > UNWANTED {
+        // As a server would: clients take an answer before they have sent all for a failure.
+        take(connection, body, most, &mut sent).await;
+        answer(connection, reply, is_head, &mut respond, exchange).await;
+    } else {
+        let answering = answer(connection, reply, is_head, &mut respond, exchange);
+        tokio::join!(answering, take(connection, body, most, &mut sent));
     }
+    exchange.settle(Direction::Request, sent);
 }
 
 async fn open(upstream: &Upstream, permit: Permit) -> Result<SendRequest<Bytes>, Error> {
     upstream.sender(permit).await
 }
 
-/// Takes what the child still sends of a request that was answered, for a while: some take a reset for a failure,
-/// whatever they were told before.
-async fn take_unwanted(mut body: RecvStream) {
-    let taken = async {
-        let mut left = UNWANTED;
-        while let Some(Ok(bytes)) = body.data().await {
-            if bytes.len() > left || body.flow_control().release_capacity(bytes.len()).is_err() {
-                break;
+/// Takes what the child still sends of a request that was answered, as much as that at most and while it goes on: some
+/// take a reset for a failure, whatever they were told before.
+async fn take(connection: &Connection, mut body: RecvStream, most: usize, half: &mut Half) {
+    let mut left = most;
+    loop {
+        poll_fn(|cx| connection.poll_room(cx)).await;
+        match timeout(LINGER, body.data()).await {
+            Ok(Some(Ok(bytes))) if bytes.len() <= left => {
+                left -= bytes.len();
+                if half.data(&bytes).is_err() || body.flow_control().release_capacity(bytes.len()).is_err() {
+                    return;
+                }
             }
-            left -= bytes.len();
+            Ok(None) => return half.end(),
+            Ok(Some(_)) | Err(_) => return,
         }
-    };
-    if timeout(LINGER, taken).await.is_err() {
-        tracing::debug!("a child neither ended nor broke off a request that was answered");
     }
 }
 
-/// Answers in the server's place.
-fn answer(reply: Reply, respond: &mut SendResponse<Bytes>) {
+/// Answers in the server's place, each part of the body when it is time.
+async fn answer(
+    connection: &Connection,
+    reply: Reply,
+    is_head: bool,
+    respond: &mut SendResponse<Bytes>,
+    exchange: &mut Exchange,
+) {
     let fields = reply.head();
-    let head = Response::builder().status(reply.status);
-    let head = fields.iter().fold(head, |head, field| head.header(&field.name[..], &field.value[..])).body(());
-    // The end of gRPC's answers without messages is that of their head.
-    let is_empty = reply.body.is_empty();
-    let sent = head.map_err(|error| error.to_string()).and_then(|head| {
-        let mut body = respond.send_response(head, is_empty).map_err(|error| error.to_string())?;
-        if is_empty { Ok(()) } else { body.send_data(reply.body, true).map_err(|error| error.to_string()) }
-    });
-    if let Err(error) = sent {
-        tracing::debug!(%error, "a child was not told why its request was refused");
+    exchange.answer(reply.status.as_u16(), &fields);
+    let mut half = exchange.half(Direction::Response);
+    if let Err(error) = give(connection, reply, is_head, respond, &mut half).await {
+        half.fail(error.to_string());
+        tracing::debug!(%error, "a child was not answered");
     }
+    exchange.settle(Direction::Response, half);
+}
+
+async fn give(
+    connection: &Connection,
+    reply: Reply,
+    is_head: bool,
+    respond: &mut SendResponse<Bytes>,
+    half: &mut Half,
+) -> Result<(), BoxError> {
+    let head = Response::builder().status(reply.status);
+    let head = reply.head().iter().fold(head, |head, field| head.header(&field.name[..], &field.value[..])).body(())?;
+    let trailers: Option<HeaderMap> = (!reply.trailers.is_empty()).then(|| Field::map(&reply.trailers));
+    let mut parts = reply.parts().peekable();
+    // The end of gRPC's answers without messages is that of their head.
+    let is_empty = is_head || (parts.peek().is_none() && trailers.is_none());
+    let mut body = respond.send_response(head, is_empty)?;
+    if !is_empty {
+        for Piece { after, bytes } in parts {
+            sleep(after).await;
+            poll_fn(|cx| connection.poll_room(cx)).await;
+            send(bytes, &mut body, half).await?;
+        }
+        return Ok(end(trailers, &mut body, half)?);
+    }
+    half.end();
+    Ok(())
+}
+
+/// What a child is told whose exchange cannot go on as rules want it.
+fn unfollowed(exchange: &mut Exchange, error: &dyn std::fmt::Display) -> Reply {
+    let why = format!("a rule of this session could not be followed: {error}");
+    exchange.fail(why.clone());
+    Reply::text(StatusCode::BAD_GATEWAY, &why)
 }
 
 async fn forward(
@@ -127,10 +186,38 @@ async fn forward(
     request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
     exchange: &mut Exchange,
+    editing: Option<Editing>,
 ) {
-    let (head, mut body) = request.into_parts();
+    let (mut head, mut body) = request.into_parts();
     let (mut sent, mut received) = (exchange.half(Direction::Request), exchange.half(Direction::Response));
-    let ends = body.is_end_stream();
+    let mut ends = body.is_end_stream();
+    let is_head = head.method == Method::HEAD;
+    let edited = editing.as_ref().map(|editing| editing.request(&mut head)).transpose();
+    let mut transform = match edited {
+        Ok(transform) => transform.flatten(),
+        Err(error) => {
+            let reply = unfollowed(exchange, &error);
+            return answer_instead(connection, (reply, UNWANTED), is_head, body, respond, exchange).await;
+        }
+    };
+    let mut whole = None;
+    if let Some(transform) = transform.take_if(|transform| transform.is_whole() && !ends) {
+        match gather(connection, &mut body, Direction::Request, transform, Some(&mut sent)).await {
+            Ok((changed, trailers)) => {
+                head.headers.insert(http::header::CONTENT_LENGTH, changed.len().into());
+                ends = changed.is_empty() && trailers.is_none();
+                whole = Some((changed, trailers));
+            }
+            Err(Unfit::Cut(cut)) => {
+                exchange.fail(cut.text);
+                return respond.send_reset(cut.reason);
+            }
+            Err(Unfit::Failed(error)) => {
+                let reply = unfollowed(exchange, &error);
+                return answer_instead(connection, (reply, UNWANTED), is_head, body, respond, exchange).await;
+            }
+        }
+    }
     let (response, mut upload) = match sender.send_request(Request::from_parts(head, ()), ends) {
         Ok(streams) => streams,
         Err(error) => {
@@ -140,13 +227,24 @@ async fn forward(
     };
     let cut = {
         let sending = async {
-            if ends { Ok(()) } else { copy(connection, &mut body, &mut upload, Direction::Request, &mut sent).await }
+            match whole {
+                _ if ends => Ok(()),
+                Some((changed, trailers)) => {
+                    give_whole(changed, trailers, &mut upload).await.map_err(|error| Cut::new(Side::Upstream, &error))
+                }
+                None => copy(connection, &mut body, &mut upload, Direction::Request, &mut sent, transform).await,
+            }
         };
-        let receiving = receive(connection, response, &mut respond, &mut received, exchange);
+        let receiving = receive(connection, response, &mut respond, &mut received, exchange, editing.as_ref());
         both(sending, receiving).await
     };
     match &cut {
         Some(Cut { side: Side::Downstream, reason, .. }) => upload.send_reset(*reason),
+        // Ours: neither side has reset it.
+        Some(Cut { side: Side::Internal, reason, .. }) => {
+            upload.send_reset(*reason);
+            respond.send_reset(*reason);
+        }
         // With these codes h2 resets by itself what is let go of, behind what is still to be written; a reset of ours
         // would take the place of that.
         Some(Cut { reason: Reason::NO_ERROR | Reason::CANCEL, .. }) | None => {}
@@ -163,6 +261,61 @@ async fn forward(
     exchange.settle(Direction::Response, received);
 }
 
+/// Why all of a body could not be had as rules want it.
+enum Unfit {
+    Cut(Cut),
+    Failed(Failed),
+}
+
+/// All of a body, as rules change it, and its trailers; noted as it came, if it is to be.
+async fn gather(
+    connection: &Connection,
+    from: &mut RecvStream,
+    direction: Direction,
+    mut transform: Transform,
+    mut half: Option<&mut Half>,
+) -> Result<(Bytes, Option<HeaderMap>), Unfit> {
+    let sender = match direction {
+        Direction::Request => Side::Downstream,
+        Direction::Response => Side::Upstream,
+    };
+    let cut = |error: &h2::Error| Unfit::Cut(Cut::new(sender, error));
+    let mut changed = Vec::new();
+    loop {
+        poll_fn(|cx| connection.poll_room(cx)).await;
+        let data = match from.data().await {
+            Some(Ok(data)) => data,
+            Some(Err(error)) if !is_over(direction, &error) => return Err(cut(&error)),
+            Some(Err(_)) | None => break,
+        };
+        from.flow_control().release_capacity(data.len()).map_err(|error| cut(&error))?;
+        if let Some(half) = &mut half {
+            note(half, &data);
+        }
+        transform.push(&data, &mut changed).map_err(Unfit::Failed)?;
+    }
+    let trailers = match from.trailers().await {
+        Err(error) if !is_over(direction, &error) => return Err(cut(&error)),
+        trailers => trailers.ok().flatten(),
+    };
+    transform.end(&mut changed).map_err(Unfit::Failed)?;
+    let trailers = trailers.map(|trailers| {
+        let mut fields = Field::all(&trailers);
+        transform.mend(&mut fields);
+        Field::map(&fields)
+    });
+    Ok((changed.into(), trailers))
+}
+
+/// Sends all of a body, noted before.
+async fn give_whole(body: Bytes, trailers: Option<HeaderMap>, to: &mut SendStream<Bytes>) -> Result<(), h2::Error> {
+    give_changed(body, to).await?;
+    match trailers {
+        Some(trailers) => to.send_trailers(trailers),
+        None => to.send_data(Bytes::new(), true),
+    }
+}
+
 /// Runs both directions. A request that the server no longer takes does not end the response; all other breaks end both.
 async fn both(
     sending: impl Future<Output = Result<(), Cut>>,
@@ -173,7 +326,7 @@ async fn both(
     let received = loop {
         tokio::select! {
             done = sending.as_mut(), if sent.is_none() => match done {
-                Err(cut) if cut.side == Side::Downstream => return Some(cut),
+                Err(cut) if cut.side != Side::Upstream => return Some(cut),
                 done => sent = Some(done),
             },
             done = receiving.as_mut() => break done,
@@ -193,6 +346,7 @@ async fn receive(
     respond: &mut SendResponse<Bytes>,
     half: &mut Half,
     exchange: &mut Exchange,
+    editing: Option<&Editing>,
 ) -> Result<(), Cut> {
     let head = loop {
         let informational = poll_fn(|cx| response.poll_informational(cx));
@@ -209,16 +363,53 @@ async fn receive(
             },
         }
     };
-    let (head, mut body) = head.into_parts();
-    exchange.answer(head.status.as_u16(), &Field::all(&head.headers));
+    let (mut head, mut body) = head.into_parts();
     let ends = body.is_end_stream();
+    let edited = editing.map(|editing| editing.response(&mut head)).transpose();
+    let mut transform = match edited {
+        Ok(transform) => transform.flatten(),
+        Err(error) => return refuse_response(connection, &error, respond, half, exchange).await,
+    };
+    let mut whole = None;
+    if let Some(transform) = transform.take_if(|transform| transform.is_whole() && !ends) {
+        match gather(connection, &mut body, Direction::Response, transform, None).await {
+            Ok(gathered) => {
+                head.headers.insert(http::header::CONTENT_LENGTH, gathered.0.len().into());
+                whole = Some(gathered);
+            }
+            Err(Unfit::Cut(cut)) => return Err(cut),
+            Err(Unfit::Failed(error)) => return refuse_response(connection, &error, respond, half, exchange).await,
+        }
+    }
+    exchange.answer(head.status.as_u16(), &Field::all(&head.headers));
     let sent = respond.send_response(Response::from_parts(head, ()), ends);
     let mut download = sent.map_err(|error| Cut::new(Side::Downstream, &error))?;
     if ends {
         half.end();
         return Ok(());
     }
-    copy(connection, &mut body, &mut download, Direction::Response, half).await
+    let Some((changed, trailers)) = whole else {
+        return copy(connection, &mut body, &mut download, Direction::Response, half, transform).await;
+    };
+    let given = async {
+        send(changed, &mut download, half).await?;
+        end(trailers, &mut download, half)
+    };
+    given.await.map_err(|error| Cut::new(Side::Downstream, &error))
+}
+
+/// Tells the child that its response cannot go on as rules want it.
+async fn refuse_response(
+    connection: &Connection,
+    error: &Failed,
+    respond: &mut SendResponse<Bytes>,
+    half: &mut Half,
+    exchange: &mut Exchange,
+) -> Result<(), Cut> {
+    let reply = unfollowed(exchange, error);
+    exchange.answer(reply.status.as_u16(), &reply.head());
+    let given = give(connection, reply, false, respond, half).await;
+    given.map_err(|error| Cut { side: Side::Downstream, reason: Reason::INTERNAL_ERROR, text: error.to_string() })
 }
 
 async fn wait(response: &mut ResponseFuture, respond: &mut SendResponse<Bytes>) -> Result<Response<RecvStream>, Cut> {
@@ -243,6 +434,7 @@ async fn copy(
     to: &mut SendStream<Bytes>,
     direction: Direction,
     half: &mut Half,
+    mut transform: Option<Transform>,
 ) -> Result<(), Cut> {
     let (sender, receiver) = match direction {
         Direction::Request => (Side::Downstream, Side::Upstream),
@@ -259,18 +451,59 @@ async fn copy(
             data = from.data() => data,
         };
         match data {
-            Some(Ok(data)) => pass(data, from, to, half).await.map_err(|error| Cut::new(receiver, &error))?,
+            Some(Ok(data)) => match &mut transform {
+                None => pass(data, from, to, half).await.map_err(|error| Cut::new(receiver, &error))?,
+                Some(transform) => {
+                    let length = data.len();
+                    let changed = change(transform, direction, &data, half)?;
+                    give_changed(changed, to).await.map_err(|error| Cut::new(receiver, &error))?;
+                    let released = from.flow_control().release_capacity(length);
+                    released.map_err(|error| Cut::new(sender, &error))?;
+                }
+            },
             // The whole response precedes it (RFC 9113 section 8.1); h2 forgets that the stream had ended.
             Some(Err(error)) if is_over(direction, &error) => break,
             Some(Err(error)) => return Err(Cut::new(sender, &error)),
             None => break,
         }
     }
+    if let Some(transform) = &mut transform {
+        let changed = change(transform, direction, &[], half)?;
+        give_changed(changed, to).await.map_err(|error| Cut::new(receiver, &error))?;
+    }
     let trailers = match from.trailers().await {
         Err(error) if is_over(direction, &error) => None,
         trailers => trailers.map_err(|error| Cut::new(sender, &error))?,
     };
     end(trailers, to, half).map_err(|error| Cut::new(receiver, &error))
+}
+
+/// What comes of the next bytes, or of the end where there are none; noted is what the child says and is told.
+fn change(transform: &mut Transform, direction: Direction, data: &[u8], half: &mut Half) -> Result<Bytes, Cut> {
+    let mut changed = Vec::new();
+    let done = if data.is_empty() { transform.end(&mut changed) } else { transform.push(data, &mut changed) };
+    done.map_err(|error| Cut {
+        side: Side::Internal,
+        reason: Reason::INTERNAL_ERROR,
+        text: format!("a rule could not be followed: {error}"),
+    })?;
+    note(half, if direction == Direction::Request { data } else { &changed });
+    Ok(changed.into())
+}
+
+/// Sends what was noted before.
+async fn give_changed(mut changed: Bytes, to: &mut SendStream<Bytes>) -> Result<(), h2::Error> {
+    while !changed.is_empty() {
+        let piece = changed.split_to(room(changed.len(), to).await?);
+        to.send_data(piece, false)?;
+    }
+    Ok(())
+}
+
+fn note(half: &mut Half, data: &[u8]) {
+    if let Err(error) = half.data(data) {
+        half.fail(error.to_string());
+    }
 }
 
 /// Whether a server has answered and wants no more of the request.
@@ -285,19 +518,35 @@ async fn pass(
     half: &mut Half,
 ) -> Result<(), h2::Error> {
     while !data.is_empty() {
-        to.reserve_capacity(data.len());
-        let Some(room) = poll_fn(|cx| to.poll_capacity(cx)).await.transpose()? else {
-            return Err(Reason::STREAM_CLOSED.into());
-        };
-        let piece = data.split_to(room.min(data.len()));
-        if let Err(error) = half.data(&piece) {
-            half.fail(error.to_string());
-        }
+        let piece = data.split_to(room(data.len(), to).await?);
         let length = piece.len();
-        to.send_data(piece, false)?;
+        write(piece, to, half)?;
         from.flow_control().release_capacity(length)?;
     }
     Ok(())
+}
+
+/// Sends what is ours, as the receiver makes room.
+async fn send(mut data: Bytes, to: &mut SendStream<Bytes>, half: &mut Half) -> Result<(), h2::Error> {
+    while !data.is_empty() {
+        let piece = data.split_to(room(data.len(), to).await?);
+        write(piece, to, half)?;
+    }
+    Ok(())
+}
+
+/// How many of `wanted` bytes there is room for: one at least.
+async fn room(wanted: usize, to: &mut SendStream<Bytes>) -> Result<usize, h2::Error> {
+    to.reserve_capacity(wanted);
+    match poll_fn(|cx| to.poll_capacity(cx)).await.transpose()? {
+        Some(room) => Ok(room.min(wanted)),
+        None => Err(Reason::STREAM_CLOSED.into()),
+    }
+}
+
+fn write(piece: Bytes, to: &mut SendStream<Bytes>, half: &mut Half) -> Result<(), h2::Error> {
+    note(half, &piece);
+    to.send_data(piece, false)
 }
 
 fn end(trailers: Option<HeaderMap>, to: &mut SendStream<Bytes>, half: &mut Half) -> Result<(), h2::Error> {

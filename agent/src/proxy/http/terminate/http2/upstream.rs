@@ -24,9 +24,11 @@ pub(super) struct Upstream {
 impl Upstream {
     /// Reaches the server by `route`, and learns what it allows. If that fails, the first request is told why.
     pub(super) async fn open(route: Route) -> (Self, Allowed) {
-        let opened = connect(&route).await;
         let none = Allowed { streams: MAX_STREAMS, extended_connect: false };
-        let (sender, failure, allowed) = match opened {
+        if route.connection.kept_away().is_some() {
+            return (Self { route, sender: Mutex::default(), failure: Mutex::default() }, none);
+        }
+        let (sender, failure, allowed) = match connect(&route).await {
             Ok((sender, allowed)) => (Some(sender), None, allowed),
             Err(error) => (None, Some(error), none),
         };

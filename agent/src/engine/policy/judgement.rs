@@ -1,0 +1,197 @@
+//! The judgement of a request: what becomes of it, by which rule, and why.
+
+use http::Method;
+
+use super::refusal::{self, Why};
+use super::rules::rule::{self, Block, Status, Word};
+use super::rules::subject::{ConnFacts, Subject};
+use super::{Mode, Policy};
+use crate::engine::http::{Reply, RequestHead};
+
+/// The judgement of a request, and who made it.
+#[derive(Debug)]
+pub struct Judgement {
+    /// What becomes of it.
+    pub verdict: Verdict,
+    /// What is said of it: in a dry run, what enforce mode would do.
+    pub word: Word,
+    /// The rule that says so, if one does.
+    pub rule: Option<String>,
+    /// Why it is refused, if it is.
+    pub reason: Option<String>,
+    /// Only who ends HTTP can do what rules say.
+    pub works: bool,
+}
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Send it upstream.
+    Forward(Permit),
+    /// Answer it with this instead.
+    Refuse(Reply),
+    /// Answer it with this, as if the server did.
+    Mock(Reply),
+}
+
+/// Proof that the policy lets a request pass.
+#[derive(Debug)]
+pub struct Permit(());
+
+impl Policy {
+    /// Judges a request by its head, on a connection: the first rule that is about it decides, or else the mode; tunnels
+    /// that would carry what is not read need the mode's consent as well. Where there are rules, a request must name the
+    /// host that TLS named.
+    #[must_use]
+    pub fn decide(&self, head: &RequestHead, connection: ConnFacts<'_>) -> Judgement {
+        let subject = Subject::new(head, connection);
+        let judgement = self.judge(&subject);
+        match self.mode {
+            Mode::Observe | Mode::Enforce => judgement,
+            Mode::DryRun => Judgement { verdict: Verdict::Forward(Permit(())), works: false, ..judgement },
+        }
+    }
+
+    /// Whether what no rule decides about goes on.
+    #[must_use]
+    pub const fn passes(&self) -> bool {
+        matches!(self.mode, Mode::Observe)
+    }
+
+    fn judge(&self, subject: &Subject<'_>) -> Judgement {
+        if !self.rules.all().is_empty() && subject.is_misdirected() {
+            return refuse(subject, None, &misdirected());
+        }
+        if self.mode == Mode::Enforce && subject.connection.is_elsewhere {
+            return refuse(subject, None, &elsewhere());
+        }
+        let Some((number, verdict)) = self.rules.first(subject) else {
+            return if self.passes() { self.forward(subject, None) } else { refuse(subject, None, &unruled()) };
+        };
+        let name = Some(self.rules.name(number));
+        match verdict {
+            rule::Verdict::Allow | rule::Verdict::Passthrough => self.forward(subject, name),
+            rule::Verdict::Block(block) => refuse(subject, name, block),
+            rule::Verdict::Mock(mock) => {
+                let verdict = Verdict::Mock(mock.reply(subject));
+                Judgement { verdict, word: Word::Mock, rule: name, reason: None, works: true }
+            }
+        }
+    }
+
+    fn forward(&self, subject: &Subject<'_>, rule: Option<String>) -> Judgement {
+        match &subject.head.tunnel {
+            // An upgrade is judged when the server agrees to it: most do not.
+            Some(protocol) if subject.head.method == Method::CONNECT && !self.tunnels(protocol) => {
+                refuse(subject, None, &unread())
+            }
+            _ => {
+                let works = self.rules.may_change(subject);
+                Judgement { verdict: Verdict::Forward(Permit(())), word: Word::Allow, rule, reason: None, works }
+            }
+        }
+    }
+
+    /// As [`Policy::permit_tunnel`], of what enforce mode would do in a dry run.
+    fn tunnels(&self, protocol: &str) -> bool {
+        self.mode != Mode::DryRun && self.permit_tunnel(protocol).is_some()
+    }
+}
+
+/// The answer to a request for another host than TLS named (RFC 9110 section 15.5.20): browsers that use a connection for
+/// several hosts then open another one.
+fn misdirected() -> Block {
+    Block {
+        status: Status::try_from(421).ok(),
+        reason: Some("the request names another host than TLS did".into()),
+        suggestion: Some("send it on a connection of its own".into()),
+        ..Block::default()
+    }
+}
+
+/// The answer to a request whose host was never found at the address that it is sent to.
+fn elsewhere() -> Block {
+    Block {
+        reason: Some("DNS did not give this address for this host".into()),
+        suggestion: Some("look the name up in the session, or allow the address itself".into()),
+        ..Block::default()
+    }
+}
+
+/// The answer to a request that no rule lets pass where one must.
+fn unruled() -> Block {
+    Block {
+        reason: Some("no rule allows it".into()),
+        suggestion: Some("ask whoever runs the session to allow it, or to run it in observe mode".into()),
+        ..Block::default()
+    }
+}
+
+/// The answer to a request for a tunnel that may not be.
+fn unread() -> Block {
+    Block {
+        reason: Some("a tunnel would carry what is not read".into()),
+        suggestion: Some("run the session in observe mode, or request the resource without CONNECT".into()),
+        ..Block::default()
+    }
+}
+
+fn refuse(subject: &Subject<'_>, rule: Option<String>, block: &Block) -> Judgement {
+    let reason = block.reason.as_deref().unwrap_or("a rule of this session forbids it");
+    let suggestion = block.suggestion.as_deref().unwrap_or("ask whoever runs the session to allow it");
+    let reply = refusal::reply(subject, Why { rule: rule.as_deref(), reason, suggestion }, block);
+    let verdict = Verdict::Refuse(reply);
+    Judgement { verdict, word: Word::Block, rule, reason: Some(reason.to_owned()), works: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rules::rule::Rule;
+    use super::*;
+
+    #[test]
+    fn where_there_are_rules_a_request_names_the_host_that_tls_named() {
+        use super::super::rules::subject::tests::{connection, head};
+        let rules: Vec<Rule> = vec![toml::from_str("match.host = 'b.example'\nverdict = 'block'").unwrap()];
+        let with = Policy { rules: rules.into(), ..Policy::new(Mode::Observe) };
+        let without = Policy::new(Mode::Observe);
+        let connect = RequestHead { tunnel: Some(String::new()), ..head("CONNECT", "c.example:443", &[]) };
+        for (server_name, head, expect) in [
+            (Some("a.example"), head("GET", "A.example.:443/", &[]), None),
+            (Some("a.example"), head("GET", "c.example/", &[]), Some(421)),
+            (Some("a.example"), head("GET", "b.example/", &[]), Some(421)),
+            (Some("b.example"), head("GET", "b.example/", &[]), Some(403)),
+            (Some("a.example"), connect, None),
+            (None, head("GET", "c.example/", &[]), None),
+        ] {
+            let facts = ConnFacts { server_name, ..connection() };
+            let status = |policy: &Policy| match policy.decide(&head, facts).verdict {
+                Verdict::Refuse(reply) => Some(reply.status.as_u16()),
+                Verdict::Forward(_) => None,
+                Verdict::Mock(_) => panic!("no rule mocks"),
+            };
+            assert_eq!(status(&with), expect, "{server_name:?} {}", head.url());
+            assert_eq!(status(&without), None, "{server_name:?} {}", head.url());
+        }
+    }
+
+    #[test]
+    fn what_no_rule_allows_passes_in_observe_mode_only() {
+        use super::super::rules::subject::tests::{connection, head};
+        let rules = "match.host = 'a.example'\nverdict = 'allow'";
+        let rules: Vec<Rule> = vec![toml::from_str(rules).unwrap()];
+        for (mode, host, passes, word) in [
+            (Mode::Observe, "a.example", true, Word::Allow),
+            (Mode::Observe, "b.example", true, Word::Allow),
+            (Mode::Enforce, "a.example", true, Word::Allow),
+            (Mode::Enforce, "b.example", false, Word::Block),
+            (Mode::DryRun, "a.example", true, Word::Allow),
+            (Mode::DryRun, "b.example", true, Word::Block),
+        ] {
+            let policy = Policy { rules: rules.clone().into(), ..Policy::new(mode) };
+            let judgement = policy.decide(&head("GET", &format!("{host}/"), &[]), connection());
+            assert_eq!(matches!(judgement.verdict, Verdict::Forward(_)), passes, "{mode:?} {host}");
+            assert_eq!(judgement.word, word, "{mode:?} {host}");
+        }
+    }
+}

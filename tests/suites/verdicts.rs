@@ -1,0 +1,189 @@
+//! What else rules may say of a request than that it goes on: enforce mode, answers in the server's place, connections
+//! that pass unread, dry runs. Real clients, over both carriers and both versions.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a suite panics where a test fails")]
+
+use serde_json::{Value, json};
+use tests::carrier::CARRIERS;
+use tests::recorded::Recorded;
+use tests::{Lab, Output, Session};
+
+const VERSIONS: [&str; 2] = ["--http1.1", "--http2"];
+
+/// curl, whose output ends in a space and the status.
+fn curl(session: &Session<'_>, args: &[&str]) -> (String, String) {
+    let output = session.exec(&[&["curl", "-sS", "-w", " %{http_code}"], args].concat());
+    let (body, status) = output.ok().rsplit_once(' ').unwrap();
+    (body.to_owned(), status.to_owned())
+}
+
+/// Runs a test over each carrier, in a session of `mode` with these rules.
+fn over_each_carrier(lab: &Lab, mode: &str, rules: &str, test: impl Fn(&Session<'_>)) {
+    let file = lab.scratch.write("rules.toml", rules);
+    for carrier in CARRIERS {
+        let session = lab.agent().args(carrier.options).args(&["--mode", mode, "--config", &file]).up();
+        test(&session);
+        session.down();
+    }
+}
+
+fn told(session: &Session<'_>, event: &str) -> Vec<Value> {
+    let log = session.log();
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.filter(|line| line["fields"]["event"] == event || line["event"] == event).collect()
+}
+
+#[test]
+fn in_enforce_mode_nothing_passes_that_no_rule_allows_and_nobody_hears_of_it() {
+    let lab = Lab::new();
+    let rules = "[[rule]]\nname = 'origin'\nmatch = { host = 'origin.test', path = '/hello' }\nverdict = 'allow'\n";
+    over_each_carrier(&lab, "enforce", rules, |session| {
+        for version in VERSIONS {
+            let (body, status) = curl(session, &[version, "https://origin.test/hello"]);
+            assert_eq!((body.as_str(), status.as_str()), ("hello from origin.test\n", "200"));
+            for (args, host, reason) in [
+                (&["https://origin.test/other"][..], "origin.test", "no rule allows it"),
+                (&["https://other.test/hello"], "other.test", "no rule allows it"),
+                (&["https://nowhere.test/hello"], "nowhere.test", "no rule allows it"),
+                (&["http://other.test/hello"], "other.test", "no rule allows it"),
+                (
+                    &["--resolve", "other.test:443:198.51.100.10", "https://other.test/hello"],
+                    "other.test",
+                    "DNS did not give this address for this host",
+                ),
+                (
+                    &["--resolve", "origin.test:443:198.51.100.30", "https://origin.test/hello"],
+                    "origin.test",
+                    "DNS did not give this address for this host",
+                ),
+                (
+                    &["--resolve", "origin.test:80:198.51.100.30", "http://origin.test/hello"],
+                    "origin.test",
+                    "DNS did not give this address for this host",
+                ),
+                (&["-k", "https://198.51.100.10/hello"], "198.51.100.10", "no rule allows it"),
+            ] {
+                let (body, status) = curl(session, &[&[version], args].concat());
+                let body: Value = serde_json::from_str(&body).unwrap_or_else(|_| panic!("{args:?}: {body}"));
+                assert_eq!((status.as_str(), &body["domain"], &body["reason"]), ("403", &host.into(), &reason.into()));
+            }
+        }
+    });
+    let asked = lab.dns_queries();
+    assert!(asked.iter().any(|query| query.contains("origin.test")), "{asked:?}");
+    assert!(!asked.iter().any(|query| query.contains("other.test") || query.contains("nowhere")), "{asked:?}");
+}
+
+const MOCKS: &str = r#"
+[[rule]]
+name = "a charge"
+match = { host = "pay.nowhere", path = "/v1/charges/*" }
+verdict = { mock = { status = 201, headers = { x-mock = "yes" }, template = true, json = { id = "{{query.id}}", paid = true } } }
+
+[[rule]]
+name = "a chat"
+match = { host = "pay.nowhere", path = "/chat" }
+verdict.mock.events = [
+    { data = { token = "a" } },
+    { event = "token", data = "b", after_ms = 30 },
+    { data = "[DONE]", after_ms = 30 },
+]
+
+[[rule]]
+name = "a page"
+match = { host = "pay.nowhere", path = "/page" }
+verdict.mock.file = "page.html"
+
+[[rule]]
+name = "nothing else"
+match = { host = "pay.nowhere" }
+verdict = "block"
+
+[[rule]]
+name = "one path"
+match = { host = ["origin.test", "absent.test"], path = "/mocked" }
+verdict = { mock = { body = "mocked\n" } }
+"#;
+
+#[test]
+fn what_a_rule_mocks_is_answered_as_if_by_the_server_whether_or_not_there_is_one() {
+    let lab = Lab::new();
+    let page = "<p>".repeat(100_000);
+    lab.scratch.write("page.html", &page);
+    let upload = lab.scratch.write("upload", "u".repeat(3_000_000));
+    over_each_carrier(&lab, "observe", MOCKS, |session| {
+        for version in VERSIONS {
+            let (body, status) =
+                curl(session, &[version, "https://pay.nowhere/v1/charges/1?id=%22x", "-D", "/dev/stderr"]);
+            assert_eq!(serde_json::from_str::<Value>(&body).unwrap(), json!({ "id": "\"x", "paid": true }));
+            assert_eq!(status, "201");
+            let up = format!("@{upload}");
+            let charge = "https://pay.nowhere/v1/charges/2?id=2";
+            let (body, status) = curl(session, &[version, charge, "--data-binary", &up]);
+            assert_eq!((body.as_str(), status.as_str()), ("{\"id\":\"2\",\"paid\":true}", "201"), "{version}");
+            let (body, status) = curl(session, &[version, "-N", "https://pay.nowhere/chat"]);
+            let events = "data: {\"token\":\"a\"}\n\nevent: token\ndata: b\n\ndata: [DONE]\n\n";
+            assert_eq!((body.as_str(), status.as_str()), (events, "200"), "{version}");
+            assert_eq!(curl(session, &[version, "http://pay.nowhere/page"]), (page.clone(), "200".into()));
+            assert_eq!(curl(session, &[version, "-I", "https://pay.nowhere/page"]).1, "200");
+            assert_eq!(curl(session, &[version, "https://pay.nowhere/"]).1, "403");
+            for host in ["origin.test", "absent.test"] {
+                let (body, status) = curl(session, &[version, &format!("https://{host}/mocked")]);
+                assert_eq!((body.as_str(), status.as_str()), ("mocked\n", "200"), "{version} {host}");
+            }
+            assert_eq!(curl(session, &[version, "https://origin.test/hello"]).1, "200");
+            assert_eq!(curl(session, &[version, "https://absent.test/hello"]).1, "502");
+        }
+        let capture: Recorded = session.capture();
+        for (rule, count) in [("a charge", 4), ("a chat", 2), ("a page", 4), ("one path", 4)] {
+            let sql = format!(
+                "SELECT count(*) FROM exchanges WHERE verdict = 'mock' AND rule = '{rule}' AND finished IS NOT NULL \
+                 AND error IS NULL"
+            );
+            capture.wait(&sql, &count.into());
+        }
+    });
+}
+
+#[test]
+fn what_a_rule_passes_through_is_not_read() {
+    let lab = Lab::new();
+    let rules = "[[rule]]\nmatch.host = 'origin.test'\nverdict = 'passthrough'\n";
+    for mode in ["observe", "enforce"] {
+        over_each_carrier(&lab, mode, rules, |session| {
+            let issuer = |output: &Output| output.stderr.lines().filter(|line| line.contains("issuer:")).count();
+            let argv = ["curl", "-sSv", "-k", "https://origin.test/hello"];
+            let output = session.exec(&argv);
+            assert_eq!(output.ok(), "hello from origin.test\n");
+            assert_eq!(issuer(&output), 1);
+            assert!(session.log().contains("\"reason\":\"a rule\""), "{}", session.log());
+            assert!(told(session, "exchange_started").is_empty());
+        });
+    }
+}
+
+#[test]
+fn a_dry_run_lets_all_pass_and_says_what_enforce_mode_would_do() {
+    let lab = Lab::new();
+    let rules = "[[rule]]\nname = 'no uploads'\nmatch.method = 'DELETE'\nverdict = 'block'\n\
+                 [[rule]]\nname = 'a mock'\nmatch.path = '/hello2'\nverdict.mock.body = 'mocked'\n\
+                 [[rule]]\nname = 'origin'\nmatch.host = 'origin.test'\nverdict = 'allow'\n";
+    over_each_carrier(&lab, "dry-run", rules, |session| {
+        for (args, status) in [
+            (&["https://origin.test/hello"][..], "200"),
+            (&["https://origin.test/hello2"], "404"),
+            (&["-X", "DELETE", "https://origin.test/hello"], "405"),
+            (&["https://other.test/hello"], "200"),
+        ] {
+            assert_eq!(curl(session, args).1, status, "{args:?}");
+        }
+        let log = session.log();
+        for would in [
+            "\"verdict\":\"mock\",\"rule\":\"a mock\"",
+            "\"verdict\":\"block\",\"rule\":\"no uploads\"",
+            "\"verdict\":\"block\",\"rule\":null,\"reason\":\"no rule allows it\"",
+        ] {
+            assert_eq!(log.matches(would).count(), 1, "{would}: {log}");
+        }
+    });
+}
