@@ -129,7 +129,7 @@ fn all_that_is_wrong_with_a_file_is_told_and_no_session_starts() {
         "[[rule]]\nverdict = 'maybe'\n[[rule]]\nmatch.host = ['a b', 'ok']\nverdict = 'allow'\n[capture]\nredct = 1\n";
     let file = lab.scratch.write("rules.toml", wrong);
     let expect = [
-        "2:11: unknown variant `maybe`, expected one of `allow`, `block`, `passthrough`",
+        "2:11: unknown variant `maybe`, expected one of `allow`, `block`, `ask`, `passthrough`",
         "4:15: `a b` names no host",
         "7:1: unknown field `redct`",
     ];

@@ -27,6 +27,29 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 pub(super) enum Request {
     /// Read the rules again.
     Reload,
+    /// Say what waits for an answer.
+    Questions,
+    /// Take an answer.
+    Answer {
+        /// The question's number.
+        id: u64,
+        /// The answer.
+        answer: Word,
+    },
+}
+
+/// An answer to a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Word {
+    /// Those that wait go on.
+    Once,
+    /// So do others like them, until the session ends.
+    Session,
+    /// So do others like them in later sessions: a rule is written into the file.
+    Always,
+    /// Those that wait do not go on.
+    No,
 }
 
 /// What it answers.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::packets::Extra;
 use crate::capture;
 use crate::engine::policy::Policy;
+use crate::engine::policy::rules::ask::Choice;
 use crate::proxy::{Ca, ClientCertificate};
 use crate::sandbox::fds;
 
@@ -28,6 +29,34 @@ const MAX_REPORT: usize = 64 * 1024;
 pub(super) enum Order {
     /// From now on this is allowed.
     Policy(Box<Policy>),
+    /// This is the answer to a question.
+    Answer {
+        /// Its number.
+        id: u64,
+        /// Whether what was asked about may go on.
+        yes: bool,
+        /// It holds for the session.
+        lasts: bool,
+    },
+}
+
+/// What somebody is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Question {
+    /// Its number.
+    pub(super) id: u64,
+    /// The rule that wants it.
+    pub(super) rule: String,
+    /// The host that the request goes to.
+    pub(super) host: String,
+    /// The first request that it is about.
+    pub(super) request: String,
+    /// The program that sends it, if that is known.
+    pub(super) program: Option<String>,
+    /// What the rule says beside it.
+    pub(super) reason: Option<String>,
+    /// The answer where there is nobody at a terminal.
+    pub(super) unattended: Option<Choice>,
 }
 
 /// What a worker tells while it serves.
@@ -37,6 +66,10 @@ pub(super) enum Report {
     Ready,
     /// What it was ordered to allow is what it allows.
     Adopted,
+    /// Somebody is to be asked.
+    Asked(Question),
+    /// Nobody waits for the answer to the question of this number any more.
+    Withdrawn(u64),
 }
 
 /// The worker's settings.

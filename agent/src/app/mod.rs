@@ -1,5 +1,7 @@
 //! The composition root: builds the parts, introduces them to one another, orders start, drain and teardown.
 
+mod approvals;
+pub mod approve;
 pub mod bypass_test;
 pub mod captures;
 mod control;

@@ -15,6 +15,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::SigSet;
 use tokio::sync::watch;
 
+use super::approvals::{Approvals, Reporter};
 use super::handoff::{self, Order, Report, Settings};
 use super::log;
 use super::packets::{Extra, Takers};
@@ -27,7 +28,7 @@ use crate::engine::event::{Event, Events, Sink};
 use crate::engine::http::tape::Tape;
 use crate::engine::policy::Policy;
 use crate::engine::process::Process;
-use crate::proxy::{self, Destinations, Flows, Proxy};
+use crate::proxy::{self, Approver, Destinations, Flows, Proxy};
 use crate::sandbox::privileges;
 
 /// More threads than this do not pay: a session is one user's traffic.
@@ -141,7 +142,12 @@ async fn serve(
     let extras = &mut descriptors.extras;
     let takers = Arc::new(Takers::start(extras, &allowed, Arc::clone(&table), recorder.clone())?);
     let flows = Arc::new(Table { table, forwarder: Arc::clone(&forwarder) });
-    let config = proxy::Config { secrets: takers.secrets(), ..proxy_config(settings, max_connections, last) };
+    let reporter = Arc::new(Reporter::new(socket.try_clone().context("cannot duplicate a socket")?));
+    let approvals = Arc::new(Approvals::new(&reporter));
+    let config = proxy::Config {
+        secrets: takers.secrets(),
+        ..proxy_config(settings, max_connections, last, Arc::clone(&approvals) as Arc<dyn Approver>)
+    };
     let proxy = Proxy::new(config, allowed, flows, Arc::new(Host), Arc::clone(&events))?;
     let (drain, drained) = watch::channel(false);
     let mut serving = tokio::task::JoinSet::new();
@@ -152,8 +158,9 @@ async fn serve(
     let dns = tokio::spawn(Arc::clone(&forwarder).serve(descriptors.dns));
     let ring = KernelEvents::new(descriptors.events)?;
     std::thread::spawn(move || pass_on(ring, &events));
-    report(&socket, &Report::Ready)?;
-    tokio::task::spawn_blocking(move || obey(&socket, &policy)).await.context("cannot watch the supervisor")?;
+    reporter.tell(&Report::Ready).context("the supervisor is gone")?;
+    let obeying = move || obey(&socket, &reporter, &policy, &approvals);
+    tokio::task::spawn_blocking(obeying).await.context("cannot watch the supervisor")?;
     drain.send_replace(true);
     takers.hurry().await;
     while serving.join_next().await.is_some() {}
@@ -184,21 +191,21 @@ impl Sink for Bus {
     }
 }
 
-fn report(mut socket: &UnixStream, report: &Report) -> anyhow::Result<()> {
-    handoff::tell(&mut socket, report).context("the supervisor is gone")
-}
-
 /// Does what it is told until the supervisor wants the worker to end, or has ended itself.
-fn obey(socket: &UnixStream, policy: &watch::Sender<Arc<Policy>>) {
+fn obey(socket: &UnixStream, reporter: &Reporter, policy: &watch::Sender<Arc<Policy>>, approvals: &Approvals) {
     let end = loop {
-        let adopted = match handoff::hear(socket) {
+        let done = match handoff::hear(socket) {
             Ok(Order::Policy(allowed)) => {
                 policy.send_replace(Arc::new(*allowed));
-                report(socket, &Report::Adopted)
+                reporter.tell(&Report::Adopted)
             }
-            Err(end) => break anyhow::Error::from(end),
+            Ok(Order::Answer { id, yes, lasts }) => {
+                approvals.answer(id, yes, lasts);
+                Ok(())
+            }
+            Err(end) => Err(end),
         };
-        if let Err(end) = adopted {
+        if let Err(end) = done {
             break end;
         }
     };
@@ -209,7 +216,12 @@ fn dns_config(resolvers: Vec<SocketAddr>) -> dns::Config {
     dns::Config { resolvers, timeout: Duration::from_secs(2), attempts: 2, max_in_flight: 512 }
 }
 
-fn proxy_config(settings: Settings, max_connections: usize, last: (u64, u64)) -> proxy::Config {
+fn proxy_config(
+    settings: Settings,
+    max_connections: usize,
+    last: (u64, u64),
+    approver: Arc<dyn Approver>,
+) -> proxy::Config {
     proxy::Config {
         ca: settings.ca,
         upstream_roots: settings.upstream_roots.into_iter().map(Into::into).collect(),
@@ -220,6 +232,7 @@ fn proxy_config(settings: Settings, max_connections: usize, last: (u64, u64)) ->
         max_connections,
         last_connection: last.0,
         last_exchange: last.1,
+        approver,
         secrets: None,
     }
 }

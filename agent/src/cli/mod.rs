@@ -7,9 +7,10 @@ mod run;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::app;
+use crate::app::approve::{self, Word};
 use crate::app::bypass_test::{Choice, Format};
 use crate::ui;
 
@@ -64,10 +65,53 @@ enum Command {
     Replay(flows::ReplayArgs),
     /// Check rules, and explain what they make of a request
     Policy(policy::PolicyArgs),
+    /// Answer what a running session asks
+    Approve(Approve),
     /// Say what this machine lacks, and what to do about it
     Doctor(Output),
     /// Try to get round sessions of its own in every known way, and say what stopped each
     BypassTest(BypassTest),
+}
+
+/// Without an answer, asks at this terminal until the session ends.
+#[derive(Args)]
+struct Approve {
+    /// Name of the session
+    name: String,
+    /// The question [default: all that are open]
+    id: Option<u64>,
+    /// The answer
+    #[arg(long, value_enum, conflicts_with = "list")]
+    answer: Option<AnswerArg>,
+    /// List what is open
+    #[arg(long, conflicts_with = "id")]
+    list: bool,
+    /// List it as JSON
+    #[arg(long, requires = "list")]
+    json: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum AnswerArg {
+    /// What waits goes on
+    Once,
+    /// So do others like it, until the session ends
+    Session,
+    /// A rule is written into the session's file that lets them
+    Always,
+    /// What waits does not go on
+    No,
+}
+
+impl From<AnswerArg> for Word {
+    fn from(arg: AnswerArg) -> Self {
+        match arg {
+            AnswerArg::Once => Self::Once,
+            AnswerArg::Session => Self::Session,
+            AnswerArg::Always => Self::Always,
+            AnswerArg::No => Self::No,
+        }
+    }
 }
 
 #[derive(Args)]
@@ -207,6 +251,9 @@ fn command(command: Command) -> anyhow::Result<u8> {
         Command::Export(args) => flows::export(args)?,
         Command::Replay(args) => flows::replay(args)?,
         Command::Policy(args) => return policy::policy(args),
+        Command::Approve(Approve { name, answer: Some(answer), id, .. }) => approve::answer(&name, id, answer.into())?,
+        Command::Approve(Approve { name, list: true, json, .. }) => approve::list(&name, json)?,
+        Command::Approve(Approve { name, .. }) => approve::watch(&name)?,
         Command::Doctor(output) => return Ok(u8::from(!app::doctor::doctor(output.json)?)),
     }
     Ok(0)

@@ -185,7 +185,7 @@ x = 1
             "3:19: `a b` names no host",
             "3:26: `c d` names no host",
             "3:40: unknown field `prot`, expected one of `host`, ",
-            "4:11: unknown variant `forbid`, expected one of `allow`, `block`, `passthrough`",
+            "4:11: unknown variant `forbid`, expected one of `allow`, `block`, `ask`, `passthrough`",
             "7:15: `0` names no port",
             "7:18: `9-1` names no port",
             "8:14: `192.0.2.1/24` has bits set behind its prefix: write `192.0.2.0/24`",

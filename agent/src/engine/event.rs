@@ -237,6 +237,22 @@ pub enum Event {
         /// The rule.
         rule: String,
     },
+    /// Somebody is asked whether a request goes on.
+    ExchangeAsked {
+        /// The exchange.
+        exchange: ExchangeId,
+        /// The host that it goes to.
+        host: String,
+        /// The rule that wants it.
+        rule: Option<String>,
+    },
+    /// A rule held a request back for a while.
+    ExchangeHeld {
+        /// The exchange.
+        exchange: ExchangeId,
+        /// For how long, in milliseconds.
+        held_ms: u64,
+    },
     /// Rules changed the request of an exchange, or its response.
     ExchangeEdited {
         /// The exchange.

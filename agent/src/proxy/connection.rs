@@ -209,12 +209,13 @@ impl Connection {
         self.server_name.get().map(|name| comparable(name))
     }
 
-    /// Why its server is not to be dialled, if so.
-    pub(crate) fn kept_away(&self) -> Option<Error> {
+    /// Why its server is not to be dialled, if so; `is_asked` if it waits for that until somebody was asked.
+    pub(crate) fn kept_away(&self, is_asked: bool) -> Option<Error> {
         let host = self.tls_host();
         let facts = self.facts(host.as_deref());
         let policy = self.proxy.policy();
-        let why = if !policy.foresee(host.as_deref(), Some(facts)).forwards {
+        let outlook = policy.foresee(host.as_deref(), Some(facts));
+        let why = if !outlook.forwards && !(outlook.asks && is_asked) {
             "no rule lets anything pass"
         } else if policy.mode == Mode::Enforce && facts.is_elsewhere {
             "DNS did not give this address for this host"
@@ -263,7 +264,8 @@ impl Connection {
         if let Some(event) = judged(id, &judgement) {
             emit(event);
         }
-        (exchange, Judged { policy, verdict: judgement.verdict, works: judgement.works })
+        let Judgement { verdict, works, rule, .. } = judgement;
+        (exchange, Judged { policy, verdict, works, rule })
     }
 }
 
@@ -271,18 +273,21 @@ impl Connection {
 pub(crate) struct Judged {
     pub(crate) policy: Arc<Policy>,
     pub(crate) verdict: Verdict,
+    /// The rule that says so, if one does.
+    pub(crate) rule: Option<String>,
     /// Only who ends HTTP can do what rules say.
     pub(crate) works: bool,
 }
 
 /// What there is to report of a judgement: nothing of what passes because no rule is about it.
-fn judged(exchange: ExchangeId, judgement: &Judgement) -> Option<Event> {
+pub(crate) fn judged(exchange: ExchangeId, judgement: &Judgement) -> Option<Event> {
     let (rule, reason) = (judgement.rule.clone(), judgement.reason.clone());
     match (&judgement.verdict, judgement.word) {
         (Verdict::Refuse(reply), _) => {
             let (status, reason) = (reply.status.as_u16(), reason.unwrap_or_default());
             Some(Event::ExchangeRefused { exchange, status, rule, reason })
         }
+        (Verdict::Ask(question), _) => Some(Event::ExchangeAsked { exchange, host: question.host.clone(), rule }),
         (Verdict::Mock(reply), _) => Some(Event::ExchangeMocked { exchange, status: reply.status.as_u16(), rule }),
         (Verdict::Forward(_), Word::Allow | Word::Passthrough) => {
             rule.map(|rule| Event::ExchangeAllowed { exchange, rule })

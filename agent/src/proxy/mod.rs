@@ -13,8 +13,9 @@ mod relay;
 mod tls;
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use agent_common::maps::Verdict;
@@ -28,6 +29,8 @@ pub use self::tls::offer;
 use crate::engine::event::{ConnectionId, Events, ExchangeId};
 use crate::engine::http::tape::Tape;
 use crate::engine::policy::host::HostPattern;
+use crate::engine::policy::meter::Meter;
+use crate::engine::policy::rules::ask::Ask;
 use crate::engine::policy::{Policy, destination};
 use crate::engine::process::Process;
 
@@ -71,6 +74,8 @@ pub struct Config {
     pub last_connection: u64,
     /// The number of the exchange before the first.
     pub last_exchange: u64,
+    /// Who is asked.
+    pub approver: Arc<dyn Approver>,
     /// Who is told the secrets of TLS connections, if anybody is.
     pub secrets: Option<Arc<dyn Secrets>>,
 }
@@ -80,6 +85,27 @@ pub trait Secrets: Send + Sync {
     /// A secret of a connection on `side`, under the label that key logs have for it (RFC 9850). It is told before what
     /// it encrypts is sent, where it is us who send it; and waited for: do not block.
     fn secret(&self, side: Side, label: &str, client_random: &[u8], secret: &[u8]);
+}
+
+/// A request that somebody is asked about.
+#[derive(Clone, Debug)]
+pub struct Asking {
+    /// The rule that wants it.
+    pub rule: String,
+    /// The host that it goes to.
+    pub host: String,
+    /// Method and URL.
+    pub request: String,
+    /// The program that sends it, if the kernel says so.
+    pub program: Option<String>,
+    /// How it is asked.
+    pub ask: Ask,
+}
+
+/// Asks people.
+pub trait Approver: Send + Sync {
+    /// Whether a request may go on; nothing if nobody says. It is dropped when it has waited long enough.
+    fn ask(&self, asking: Asking) -> Pin<Box<dyn Future<Output = Option<bool>> + Send + '_>>;
 }
 
 /// What the kernel recorded about connections.
@@ -122,6 +148,8 @@ pub struct Proxy {
     tape: Option<Arc<dyn Tape>>,
     timeouts: Timeouts,
     tls: tls::Tls,
+    meter: Arc<Mutex<Meter>>,
+    approver: Arc<dyn Approver>,
     slots: Arc<Semaphore>,
     max_connections: u32,
     connections: AtomicU64,
@@ -159,6 +187,8 @@ impl Proxy {
                 handshake: config.handshake_timeout,
             },
             tls: tls::Tls::new(&config.ca, config.upstream_roots, config.client_certificates, config.secrets.as_ref())?,
+            meter: Arc::default(),
+            approver: config.approver,
             slots: Arc::new(Semaphore::new(max_connections as usize)),
             max_connections,
             connections: AtomicU64::new(config.last_connection),
@@ -179,6 +209,11 @@ impl Proxy {
     /// What the session allows now. Who judges an exchange keeps it to the exchange's end.
     fn policy(&self) -> Arc<Policy> {
         Arc::clone(&self.policy.borrow())
+    }
+
+    fn meter(&self) -> MutexGuard<'_, Meter> {
+        // Nothing panics while it is held.
+        self.meter.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn next_exchange(&self) -> ExchangeId {

@@ -3,6 +3,7 @@
 
 mod command;
 mod control;
+mod questions;
 mod rules_file;
 mod signals;
 mod worker;
@@ -17,10 +18,12 @@ use nix::sys::signal::Signal;
 
 use self::command::Child;
 use self::control::Control;
+use self::questions::Questions;
 use self::rules_file::RulesFile;
 use self::signals::{Arrived, Signals};
 use self::worker::Worker;
-use super::control::Request;
+use super::control::{Request, Word};
+use super::handoff::Report;
 use super::sandbox_up::{self, Plan, Sandbox};
 use super::{flows, kernel_rules, log, trust};
 use crate::config::invoker;
@@ -113,6 +116,7 @@ struct Running {
     signals: Signals,
     control: Control,
     rules: Option<RulesFile>,
+    questions: Questions,
     lost: log::Lost,
 }
 
@@ -184,7 +188,9 @@ impl Running {
         let flows = FlowTable::of(&sandbox.dataplane, GATEWAY_IFINDEX)?;
         let control = Control::listen(&session.directory)?;
         let rules = config.file.as_deref().and_then(watched);
-        let mut running = Self { facts, sandbox, worker, child: None, flows, signals, control, rules, lost };
+        let questions = Questions::new(session.name.as_str(), !config.command.is_empty());
+        let child = None;
+        let mut running = Self { facts, sandbox, worker, child, flows, signals, control, rules, questions, lost };
         running.begin(session, config, &trust)?;
         Ok(running)
     }
@@ -213,6 +219,8 @@ impl Running {
             let timeout = self.worker.respawn_in().map_or(patience, |respawn| respawn.min(patience));
             let mut others = vec![self.control.as_fd()];
             others.extend(self.rules.as_ref().map(RulesFile::as_fd));
+            others.extend(self.worker.voice());
+            others.extend(self.questions.keyboard());
             match self.signals.wait(timeout, &others)? {
                 Some(Arrived::Child) => ended = ended.or(self.reap()?),
                 Some(Arrived::Other { signal: Signal::SIGHUP, from_terminal: false }) => drop(self.reload(config)),
@@ -246,8 +254,39 @@ impl Running {
         while let Some((asker, request)) = self.control.next() {
             asker.answer(match request {
                 Request::Reload => self.reload(config),
+                Request::Questions => serde_json::to_string(self.questions.open()).map_err(Into::into),
+                Request::Answer { id, answer } => self.answer(config, id, answer),
             });
         }
+        for report in self.worker.heard() {
+            match report {
+                Report::Asked(question) => {
+                    let id = question.id;
+                    if let Some(word) = self.questions.ask(question) {
+                        drop(self.worker.answer(id, word.is_yes(), false));
+                    }
+                }
+                Report::Withdrawn(id) => self.questions.withdraw(id),
+                Report::Ready | Report::Adopted => {}
+            }
+        }
+        if let Some((id, word)) = self.questions.typed()
+            && let Err(error) = self.answer(config, id, word)
+        {
+            crate::ui::warn(&format!("{error:#}"));
+        }
+    }
+
+    /// Passes an answer on, and writes down what is to hold for ever.
+    fn answer(&mut self, config: &config::Run, id: u64, word: Word) -> anyhow::Result<String> {
+        let question = self.questions.open().iter().find(|question| question.id == id);
+        let question = question.with_context(|| format!("there is no question {id} any more"))?.clone();
+        self.worker.answer(id, word.is_yes(), matches!(word, Word::Session | Word::Always))?;
+        self.questions.withdraw(id);
+        if word == Word::Always {
+            questions::allow_always(config.file.as_deref(), &config.user, &question.host)?;
+        }
+        Ok(format!("{}: {}", question.id, if word.is_yes() { "allowed" } else { "blocked" }))
     }
 
     /// Reads the rules again, and has the session follow them, all or none: what cannot be used changes nothing.
@@ -273,7 +312,9 @@ impl Running {
 
     /// Takes note of children that have ended; returns the command's status if it is one of them.
     fn reap(&mut self) -> anyhow::Result<Option<ExitStatus>> {
-        self.worker.reap()?;
+        if self.worker.reap()? {
+            self.questions.clear();
+        }
         match &mut self.child {
             Some(child) => child.ended(),
             None => Ok(None),

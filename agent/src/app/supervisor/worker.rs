@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::net::Shutdown;
-use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::process::Stdio;
@@ -78,7 +78,8 @@ impl Starting {
     ) -> anyhow::Result<Worker> {
         self.wait_confined()?;
         send(&self.socket, &briefing, sandbox)?;
-        Ok(Worker { alive: Some(self), since: Instant::now(), patience: RESPAWN / 2, briefing, log, capture })
+        let (since, patience, heard) = (Instant::now(), RESPAWN / 2, Vec::new());
+        Ok(Worker { alive: Some(self), since, patience, briefing, log, capture, heard, is_deaf: false })
     }
 
     /// Waits until the worker says that it has given up its privileges, and looks whether the kernel says so, too.
@@ -203,6 +204,10 @@ pub(super) struct Worker {
     briefing: Briefing,
     log: File,
     capture: Option<Directory>,
+    /// What it said while something else was waited for.
+    heard: Vec<Report>,
+    /// It cannot be heard any more.
+    is_deaf: bool,
 }
 
 impl Worker {
@@ -233,22 +238,53 @@ impl Worker {
         loop {
             match alive.hear(READY)? {
                 Some(report) if report == *wanted => return Ok(()),
-                Some(_) => {}
+                Some(report) => self.heard.push(report),
                 None => anyhow::bail!("it says nothing"),
             }
         }
     }
 
-    /// Takes note of the worker's death.
-    pub(super) fn reap(&mut self) -> anyhow::Result<()> {
-        let Some(alive) = &mut self.alive else { return Ok(()) };
-        if let Some(status) = alive.process.try_wait().context("cannot wait for the worker")? {
+    /// What it has said since this was last asked.
+    pub(super) fn heard(&mut self) -> Vec<Report> {
+        let mut heard = std::mem::take(&mut self.heard);
+        while let Some(alive) = &mut self.alive {
+            match alive.hear(Duration::ZERO) {
+                Ok(Some(report)) => heard.push(report),
+                Ok(None) => break,
+                Err(error) => {
+                    // Its death is noticed elsewhere; what it says otherwise is not listened to.
+                    tracing::debug!(%error, "the worker cannot be heard");
+                    self.is_deaf = true;
+                    break;
+                }
+            }
+        }
+        heard
+    }
+
+    /// Where it speaks, as long as it can be heard.
+    pub(super) fn voice(&self) -> Option<BorrowedFd<'_>> {
+        self.alive.as_ref().filter(|_| !self.is_deaf).map(|alive| alive.socket.as_fd())
+    }
+
+    /// Gives it an answer.
+    pub(super) fn answer(&mut self, id: u64, yes: bool, lasts: bool) -> anyhow::Result<()> {
+        let Some(alive) = &mut self.alive else { anyhow::bail!("the worker has died") };
+        handoff::tell(&mut alive.socket, &Order::Answer { id, yes, lasts })
+            .context("the worker did not take the answer")
+    }
+
+    /// Takes note of the worker's death; whether it has died.
+    pub(super) fn reap(&mut self) -> anyhow::Result<bool> {
+        let Some(alive) = &mut self.alive else { return Ok(false) };
+        let ended = alive.process.try_wait().context("cannot wait for the worker")?;
+        if let Some(status) = ended {
             tracing::error!(%status, "the worker died");
             self.patience = if self.since.elapsed() > SOUND { RESPAWN } else { RESPAWN_MAX.min(self.patience * 2) };
             self.alive = None;
             self.since = Instant::now();
         }
-        Ok(())
+        Ok(ended.is_some())
     }
 
     /// How long until another worker is to be started, if one is.
@@ -271,6 +307,7 @@ impl Worker {
         }
         tracing::info!(pid = starting.process.id(), "another worker was started");
         self.alive = Some(starting);
+        self.is_deaf = false;
         self.since = Instant::now();
         Ok(())
     }

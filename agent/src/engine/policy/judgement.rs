@@ -1,12 +1,17 @@
 //! The judgement of a request: what becomes of it, by which rule, and why.
 
+use std::time::Duration;
+
 use http::Method;
 
+use super::meter::{Applied, key};
 use super::refusal::{self, Why};
+use super::rules::ask::Ask;
+use super::rules::limit::Limit;
 use super::rules::rule::{self, Block, Status, Word};
 use super::rules::subject::{ConnFacts, Subject};
 use super::{Mode, Policy};
-use crate::engine::http::{Reply, RequestHead};
+use crate::engine::http::{Field, Reply, RequestHead};
 
 /// The judgement of a request, and who made it.
 #[derive(Debug)]
@@ -32,6 +37,17 @@ pub enum Verdict {
     Refuse(Reply),
     /// Answer it with this, as if the server did.
     Mock(Reply),
+    /// Ask somebody.
+    Ask(Question),
+}
+
+/// What somebody is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The host that the request goes to.
+    pub host: String,
+    /// How it is asked.
+    pub ask: Ask,
 }
 
 /// Proof that the policy lets a request pass.
@@ -76,7 +92,60 @@ impl Policy {
                 let verdict = Verdict::Mock(mock.reply(subject));
                 Judgement { verdict, word: Word::Mock, rule: name, reason: None, works: true }
             }
+            rule::Verdict::Ask(ask) => {
+                let question = Question { host: subject.host().to_owned(), ask: ask.clone() };
+                let (verdict, reason) = (Verdict::Ask(question), ask.reason.clone());
+                Judgement { verdict, word: Word::Ask, rule: name, reason, works: true }
+            }
         }
+    }
+
+    /// What becomes of a request about which somebody was asked, because of a rule of this name.
+    #[must_use]
+    pub fn answered(
+        &self,
+        head: &RequestHead,
+        connection: ConnFacts<'_>,
+        rule: Option<String>,
+        yes: bool,
+    ) -> Judgement {
+        let subject = Subject::new(head, connection);
+        if yes { self.forward(&subject, rule) } else { refuse(&subject, rule, &denied()) }
+    }
+
+    /// The limits that a request counts against.
+    #[must_use]
+    pub fn limits(&self, head: &RequestHead, connection: ConnFacts<'_>) -> Vec<Applied> {
+        if self.mode == Mode::DryRun {
+            return Vec::new();
+        }
+        let subject = Subject::new(head, connection);
+        let program = connection.process.map_or("", |process| process.executable.as_deref().unwrap_or(&process.comm));
+        let applied = |(rule, limit): (String, &Limit)| Applied {
+            key: key(&rule, limit.per, subject.host(), program),
+            limit: limit.clone(),
+        };
+        self.rules.limits(&subject).into_iter().map(applied).collect()
+    }
+
+    /// The answer to a request that is over a limit of the rule of this name, and may try again after some time.
+    #[must_use]
+    pub fn over_limit(
+        &self,
+        head: &RequestHead,
+        connection: ConnFacts<'_>,
+        rule: &str,
+        after: Option<Duration>,
+        too_large: bool,
+    ) -> Judgement {
+        let subject = Subject::new(head, connection);
+        let block = if too_large { oversized() } else { over() };
+        let mut judgement = refuse(&subject, Some(rule.to_owned()), &block);
+        if let (Verdict::Refuse(reply), Some(after)) = (&mut judgement.verdict, after) {
+            let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+            reply.fields.push(Field::new("retry-after", seconds.to_string()));
+        }
+        judgement
     }
 
     fn forward(&self, subject: &Subject<'_>, rule: Option<String>) -> Judgement {
@@ -127,6 +196,35 @@ fn unruled() -> Block {
     }
 }
 
+/// The answer to a request that somebody did not want, or about which nobody said anything.
+fn denied() -> Block {
+    Block {
+        reason: Some("who was asked did not allow it".into()),
+        suggestion: Some("ask whoever runs the session, and send it again".into()),
+        ..Block::default()
+    }
+}
+
+/// The answer to a request of too many (RFC 6585 section 4).
+fn over() -> Block {
+    Block {
+        status: Status::try_from(429).ok(),
+        reason: Some("there are more than the rule lets pass".into()),
+        suggestion: Some("wait, and send it again".into()),
+        ..Block::default()
+    }
+}
+
+/// The answer to a request that is too large (RFC 9110 section 15.5.14).
+fn oversized() -> Block {
+    Block {
+        status: Status::try_from(413).ok(),
+        reason: Some("its body is larger than the rule lets pass".into()),
+        suggestion: Some("send less".into()),
+        ..Block::default()
+    }
+}
+
 /// The answer to a request for a tunnel that may not be.
 fn unread() -> Block {
     Block {
@@ -168,7 +266,7 @@ mod tests {
             let status = |policy: &Policy| match policy.decide(&head, facts).verdict {
                 Verdict::Refuse(reply) => Some(reply.status.as_u16()),
                 Verdict::Forward(_) => None,
-                Verdict::Mock(_) => panic!("no rule mocks"),
+                Verdict::Mock(_) | Verdict::Ask(_) => panic!("no rule mocks or asks"),
             };
             assert_eq!(status(&with), expect, "{server_name:?} {}", head.url());
             assert_eq!(status(&without), None, "{server_name:?} {}", head.url());

@@ -5,6 +5,7 @@ pub mod destination;
 mod editing;
 pub mod host;
 mod judgement;
+pub mod meter;
 pub mod network;
 pub mod packets;
 pub mod query;
@@ -18,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::editing::Edited;
 use self::host::comparable;
-pub use self::judgement::{Judgement, Permit, Verdict};
+pub use self::judgement::{Judgement, Permit, Question, Verdict};
 use self::network::NetworkRules;
 use self::query::QueryPolicy;
 use self::rules::rule;
@@ -196,7 +197,9 @@ impl Policy {
         let permitted = match (content, self.rules.decisive(host, connection)) {
             (Content::Ruled, _) => self.foresee(host, Some(connection)).is_unread,
             (_, Some(rule::Verdict::Passthrough)) => true,
-            (_, Some(rule::Verdict::Block(_) | rule::Verdict::Mock(_))) => self.mode == Mode::DryRun,
+            (_, Some(rule::Verdict::Block(_) | rule::Verdict::Mock(_) | rule::Verdict::Ask(_))) => {
+                self.mode == Mode::DryRun
+            }
             (Content::Unread, _) if self.network.port(connection.orig_dst.port()) == PortAction::Relay => true,
             (_, Some(rule::Verdict::Allow) | None) => self.relays(content),
         };
@@ -206,7 +209,8 @@ impl Policy {
     /// Whether nobody may be asked where `host` is: nothing may go there.
     #[must_use]
     pub fn withholds(&self, host: &str) -> bool {
-        self.mode == Mode::Enforce && !self.foresee(Some(&comparable(host)), None).forwards
+        let outlook = self.foresee(Some(&comparable(host)), None);
+        self.mode == Mode::Enforce && !outlook.forwards && !outlook.asks
     }
 
     /// Whether rules answer some of what is sent to `host` in its place.

@@ -27,7 +27,7 @@ pub(crate) enum Protocol {
 
 /// Carries plain-text HTTP. Where the server cannot be reached the child is told so in HTTP.
 pub(crate) async fn plain(connection: &Arc<Connection>, protocol: Protocol, io: BoxedIo) -> Result<(), Error> {
-    if connection.kept_away().is_some() {
+    if connection.kept_away(false).is_some() {
         return unserved(connection, protocol, io, None, None).await;
     }
     if is_ended(connection) {

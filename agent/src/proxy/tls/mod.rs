@@ -83,7 +83,7 @@ pub(crate) async fn intercept(connection: &Arc<Connection>, io: Rewind<Socket>) 
         connection.server_name.get_or_init(|| name.clone());
     }
     let target = Target::new(connection, &hello.offer);
-    if connection.kept_away().is_some() {
+    if connection.kept_away(false).is_some() {
         return stand_in(connection, hello, target, None).await;
     }
     let host = target.name.to_str().into_owned();

@@ -62,6 +62,12 @@ enum Phase {
 }
 
 impl Half {
+    /// Which it is.
+    #[must_use]
+    pub const fn direction(&self) -> Direction {
+        self.direction
+    }
+
     /// A direction that was settled by other means.
     #[must_use]
     pub fn over() -> Self {

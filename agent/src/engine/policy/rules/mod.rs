@@ -2,9 +2,11 @@
 
 pub mod amount;
 pub mod any_of;
+pub mod ask;
 pub mod example;
 pub mod explain;
 mod index;
+pub mod limit;
 pub mod matcher;
 pub mod mock;
 pub mod pattern;
@@ -17,6 +19,7 @@ mod template;
 use serde::{Deserialize, Serialize};
 
 use self::index::Index;
+use self::limit::Limit;
 use self::rule::{Rule, Verdict};
 use self::subject::{Certainty, ConnFacts, Subject};
 
@@ -36,6 +39,8 @@ pub struct Outlook {
     pub forwards: bool,
     /// All of it goes on unread.
     pub is_unread: bool,
+    /// Somebody may be asked whether some of it goes on.
+    pub asks: bool,
     /// Some may be answered as if by the server.
     pub mocks: bool,
     /// Some may be changed, or answered so that only who ends HTTP can do it.
@@ -61,6 +66,15 @@ impl Rules {
     pub fn changing<'a>(&'a self, subject: &Subject<'_>) -> impl Iterator<Item = (usize, &'a Rule)> {
         let candidates = self.has_changes.then(|| self.candidates(subject.host())).into_iter().flatten();
         candidates.filter(|(_, rule)| rule.changes() && rule.is_about(subject))
+    }
+
+    /// The limits of those that are about a request, by their rules' names.
+    #[must_use]
+    pub fn limits(&self, subject: &Subject<'_>) -> Vec<(String, &Limit)> {
+        let candidates = self.has_changes.then(|| self.candidates(subject.host())).into_iter().flatten();
+        let limited = candidates.filter_map(|(number, rule)| Some((number, rule, rule.limit.as_ref()?)));
+        let applied = limited.filter(|(_, rule, _)| rule.is_about(subject));
+        applied.map(|(number, _, limit)| (self.name(number), limit)).collect()
     }
 
     /// Whether one changes something of a request, or may of its response.
@@ -93,6 +107,7 @@ impl Rules {
             outlook.is_unread |= is_first && certainty == Certainty::Yes && *verdict == Verdict::Passthrough;
             outlook.forwards |= matches!(verdict, Verdict::Allow | Verdict::Passthrough);
             outlook.mocks |= matches!(verdict, Verdict::Mock(_));
+            outlook.asks |= matches!(verdict, Verdict::Ask(_));
             if certainty == Certainty::Yes {
                 return outlook;
             }

@@ -7,6 +7,8 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde::{Deserialize as Derive, Serialize};
 
+use super::ask::Ask;
+use super::limit::Limit;
 use super::matcher::Match;
 use super::mock::Mock;
 use super::subject::{Certainty, ConnFacts, Subject};
@@ -31,13 +33,17 @@ pub struct Rule {
     /// What of the response is changed.
     #[serde(default, skip_serializing_if = "ResponseEdits::is_empty")]
     pub response: ResponseEdits,
+    /// How much of it passes.
+    pub limit: Option<Limit>,
 }
 
 /// Why a table is no rule.
 #[derive(Debug, thiserror::Error)]
 pub enum NoRule {
     /// It says nothing.
-    #[error("a rule that does nothing: give it a `verdict`, or say what it changes in `request` or `response`")]
+    #[error(
+        "a rule that does nothing: give it a `verdict`, or say what it changes in `request` or `response`, or a `limit`"
+    )]
     Idle,
     /// It decides by what is not known yet.
     #[error("a `verdict` cannot wait for a `status`: leave one of them out")]
@@ -54,7 +60,7 @@ impl Rule {
             return Err(NoRule::Idle);
         }
         let is_late = self.matches.is_late() || self.except.as_ref().is_some_and(Match::is_late);
-        let is_early = self.verdict.is_some() || !self.request.is_empty();
+        let is_early = self.verdict.is_some() || !self.request.is_empty() || self.limit.is_some();
         if is_late && is_early { Err(NoRule::Late) } else { Ok(()) }
     }
 
@@ -88,7 +94,7 @@ impl Rule {
     /// Whether it changes anything.
     #[must_use]
     pub fn changes(&self) -> bool {
-        !self.request.is_empty() || !self.response.is_empty()
+        !self.request.is_empty() || !self.response.is_empty() || self.limit.is_some()
     }
 }
 
@@ -102,6 +108,8 @@ pub enum Verdict {
     Block(Block),
     /// It is answered as if by the server.
     Mock(Box<Mock>),
+    /// Somebody is asked.
+    Ask(Ask),
     /// The connection that it would come on is forwarded unread.
     Passthrough,
 }
@@ -196,6 +204,7 @@ impl Verdict {
             Self::Allow => Word::Allow,
             Self::Block(_) => Word::Block,
             Self::Mock(_) => Word::Mock,
+            Self::Ask(_) => Word::Ask,
             Self::Passthrough => Word::Passthrough,
         }
     }
@@ -212,6 +221,8 @@ pub enum Word {
     Block,
     /// It is answered in the server's place, as if by it.
     Mock,
+    /// Somebody is asked.
+    Ask,
     /// It is not looked at.
     Passthrough,
 }
@@ -224,6 +235,7 @@ impl Word {
             Self::Allow => "allow",
             Self::Block => "block",
             Self::Mock => "mock",
+            Self::Ask => "ask",
             Self::Passthrough => "passthrough",
         }
     }
@@ -244,21 +256,23 @@ struct WordOrTable;
 enum Table {
     Block(Block),
     Mock(Box<Mock>),
+    Ask(Ask),
 }
 
 impl<'de> Visitor<'de> for WordOrTable {
     type Value = Verdict;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("\"allow\", \"block\", \"passthrough\", or a table such as { block = { reason = \"…\" } }")
+        f.write_str("\"allow\", \"block\", \"ask\", \"passthrough\", or a table such as { block = { reason = \"…\" } }")
     }
 
     fn visit_str<E: Error>(self, word: &str) -> Result<Verdict, E> {
         match word {
             "allow" => Ok(Verdict::Allow),
             "block" => Ok(Verdict::Block(Block::default())),
+            "ask" => Ok(Verdict::Ask(Ask::default())),
             "passthrough" => Ok(Verdict::Passthrough),
-            _ => Err(E::unknown_variant(word, &["allow", "block", "passthrough"])),
+            _ => Err(E::unknown_variant(word, &["allow", "block", "ask", "passthrough"])),
         }
     }
 
@@ -266,6 +280,7 @@ impl<'de> Visitor<'de> for WordOrTable {
         match Table::deserialize(MapAccessDeserializer::new(map))? {
             Table::Block(block) => Ok(Verdict::Block(block)),
             Table::Mock(mock) => Ok(Verdict::Mock(mock)),
+            Table::Ask(ask) => Ok(Verdict::Ask(ask)),
         }
     }
 }

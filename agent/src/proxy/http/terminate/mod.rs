@@ -2,6 +2,7 @@
 //! hyper hides what must be carried (informational responses, the codes of resets, extended CONNECT, room as it is
 //! made), for HTTP/2. Limits are set here.
 
+mod admission;
 mod editing;
 mod http1;
 mod http2;

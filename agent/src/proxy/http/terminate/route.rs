@@ -58,7 +58,7 @@ impl Route {
         if let Some(first) = self.first.lock().await.take() {
             return first;
         }
-        if let Some(why) = self.connection.kept_away() {
+        if let Some(why) = self.connection.kept_away(true) {
             return Err(why);
         }
         match &self.target {

@@ -115,6 +115,8 @@ impl Http1 {
                 out.upstream.extend_from_slice(bytes);
                 Waiting::permitted(exchange, head, permit)
             }
+            // Who drives this carrier has replaced what it cannot do.
+            Verdict::Ask(_) => return Err(Invalid("a question that cannot be asked here").into()),
             Verdict::Refuse(reply) | Verdict::Mock(reply) => Waiting::refused(exchange, head, reply),
         });
         self.requests = Reading::Body(body);

@@ -79,6 +79,10 @@ impl Http2 {
                     self.end_stream(Direction::Request, id);
                 }
             }
+            // Who drives this carrier has replaced what it cannot do.
+            Verdict::Ask(_) => {
+                self.refuse(block, None, out, |_, downstream| reply::reset(id, REFUSED_STREAM, downstream));
+            }
             Verdict::Refuse(reply) | Verdict::Mock(reply) => {
                 self.answer(block, head.method == Method::HEAD, &reply, exchange, out)
             }

@@ -4,16 +4,17 @@
 use std::collections::VecDeque;
 use std::error::Error as StdError;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::Method;
 use http_body_util::{BodyExt as _, Either, Full};
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
-use tokio::time::timeout;
+use tokio::time::{Sleep, sleep, timeout};
 
 use super::super::LINGER;
+use super::super::admission::Limited;
 use super::answer::Given;
 use super::child::Entered;
 use crate::engine::edit::Transform;
@@ -37,6 +38,7 @@ pub(super) struct Tracked {
     exchange: Mutex<Exchange>,
     /// It asks for no body.
     is_head: bool,
+    limited: OnceLock<Limited>,
 }
 
 impl Tracked {
@@ -44,7 +46,8 @@ impl Tracked {
     pub(super) fn begin(connection: &Arc<Connection>, head: &RequestHead) -> (Arc<Self>, Judged) {
         let (exchange, judged) = connection.begin_exchange(head, |event| connection.emit(event));
         let exchange = Mutex::new(exchange);
-        let tracked = Self { connection: Arc::clone(connection), exchange, is_head: head.method == Method::HEAD };
+        let (connection, is_head) = (Arc::clone(connection), head.method == Method::HEAD);
+        let tracked = Self { connection, exchange, is_head, limited: OnceLock::new() };
         (Arc::new(tracked), judged)
     }
 
@@ -68,6 +71,13 @@ impl Tracked {
     /// One direction, of which nothing has passed yet.
     pub(super) fn half(&self, direction: Direction) -> Half {
         self.with(|exchange| exchange.half(direction))
+    }
+
+    /// Has it count against limits.
+    pub(super) fn limit(&self, limited: Option<Limited>) {
+        if let Some(limited) = limited {
+            drop(self.limited.set(limited));
+        }
     }
 
     /// Which exchange it is.
@@ -113,6 +123,8 @@ pub(super) struct Metered {
     transform: Option<Transform>,
     waiting: VecDeque<Frame<Bytes>>,
     is_over: bool,
+    /// Until when limits hold the next bytes back.
+    pause: Option<Pin<Box<Sleep>>>,
     /// Reset if the response is, for HTTP/1 has no smaller unit to reset: what breaks off must not look like what ends
     /// with its connection.
     unit: Option<Arc<Connection>>,
@@ -164,6 +176,7 @@ impl Metered {
             transform: None,
             waiting: VecDeque::new(),
             is_over: false,
+            pause: None,
             unit: None,
             entered,
         }
@@ -177,6 +190,11 @@ impl Metered {
 
     /// What a frame becomes. What is noted is what the child says and is told.
     fn take(&mut self, frame: Frame<Bytes>) -> Result<(), BoxError> {
+        let limited = self.tracked.as_ref().and_then(|tracked| tracked.limited.get());
+        if let (Some(limited), Some(data)) = (limited, frame.data_ref()) {
+            let wait = limited.pace(self.direction, data.len())?;
+            self.pause = (!wait.is_zero()).then(|| Box::pin(sleep(wait)));
+        }
         let Some(transform) = &mut self.transform else {
             self.note(&frame)?;
             self.waiting.push_back(frame);
@@ -260,6 +278,10 @@ impl hyper::body::Body for Metered {
             ready!(tracked.poll_room(cx));
         }
         loop {
+            if let Some(pause) = &mut self.pause {
+                ready!(pause.as_mut().poll(cx));
+                self.pause = None;
+            }
             if let Some(frame) = self.waiting.pop_front() {
                 return Poll::Ready(Some(Ok(frame)));
             }

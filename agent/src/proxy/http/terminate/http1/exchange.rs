@@ -8,6 +8,7 @@ use http_body_util::{BodyExt as _, Either, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::{Request, Response};
 
+use super::super::admission::{Settled, settle};
 use super::super::editing::Editing;
 use super::body::{Body, BoxError, Metered, Outgoing, Tracked};
 use super::child::Entered;
@@ -15,7 +16,6 @@ use super::upgrade::Upgrade;
 use super::{Upstream, answer};
 use crate::engine::edit::Transform;
 use crate::engine::http::{Field, Reply, RequestHead};
-use crate::engine::policy::Verdict;
 use crate::proxy::error::Error;
 
 /// Carries `request` to `upstream` and its response back. An error ends the stream or connection that it came on.
@@ -28,18 +28,21 @@ pub(super) fn exchange(
     // Counted before the future is first polled: the child may have closed its side by then.
     let entered = connection.exchanges.enter();
     let head = RequestHead::of(&request, &upstream.route.origin());
-    let (tracked, judged) = Tracked::begin(connection, &head);
+    let (tracked, mut judged) = Tracked::begin(connection, &head);
     let upgrade = Upgrade::of(&mut request, head.tunnel.clone());
     let request = request.map(|body| Metered::request(body, &tracked));
-    let editing = judged.works.then(|| Editing::new(connection, tracked.id(), &judged.policy, head));
     async move {
-        let permit = match judged.verdict {
-            Verdict::Forward(permit) => permit,
-            Verdict::Refuse(reply) => {
+        let connection = &upstream.route.connection;
+        let (settled, limited) = settle(connection, tracked.id(), &head, &mut judged).await;
+        tracked.limit(limited);
+        let editing = judged.works.then(|| Editing::new(connection, tracked.id(), &judged.policy, head));
+        let permit = match settled {
+            Settled::Forward(permit) => permit,
+            Settled::Refuse(reply) => {
                 upgrade.decline(&upstream.route.connection);
                 return Ok(tracked.reply(reply));
             }
-            Verdict::Mock(reply) => {
+            Settled::Mock(reply) => {
                 upgrade.decline(&upstream.route.connection);
                 // As a server would: clients take an answer before they have sent all for a failure.
                 request.into_body().take_all().await;

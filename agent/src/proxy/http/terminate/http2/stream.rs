@@ -14,13 +14,14 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use tokio::time::{sleep, timeout};
 
 use super::super::LINGER;
+use super::super::admission::{Limited, Settled, settle};
 use super::super::editing::Editing;
 use super::upstream::Upstream;
 use crate::engine::edit::{Failed, Transform};
 use crate::engine::http::exchange::{Direction, Exchange, Half};
 use crate::engine::http::reply::{Piece, UNWANTED};
 use crate::engine::http::{Field, Reply, RequestHead};
-use crate::engine::policy::{Permit, Verdict};
+use crate::engine::policy::Permit;
 use crate::proxy::connection::Connection;
 use crate::proxy::error::{Error, Side};
 
@@ -44,6 +45,12 @@ impl Cut {
     }
 }
 
+/// What rules want of an exchange that goes on.
+struct Terms {
+    editing: Option<Editing>,
+    limited: Option<Limited>,
+}
+
 /// Reports an exchange's end when it is dropped.
 struct Followed {
     connection: Arc<Connection>,
@@ -59,22 +66,30 @@ impl Drop for Followed {
 }
 
 /// Carries one exchange to its end.
-pub(super) async fn carry(upstream: Arc<Upstream>, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
+pub(super) async fn carry(upstream: Arc<Upstream>, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
     let connection = &upstream.route.connection;
     let _entered = connection.exchanges.enter();
     let mut head = RequestHead::of(&request, &upstream.route.origin());
     if let Some(protocol) = request.extensions().get::<Protocol>() {
         head.tunnel = Some(protocol.as_str().to_owned());
     }
-    let (exchange, judged) = connection.begin_exchange(&head, |event| connection.emit(event));
+    let (exchange, mut judged) = connection.begin_exchange(&head, |event| connection.emit(event));
     let mut followed = Followed { connection: Arc::clone(connection), exchange };
     let exchange = &mut followed.exchange;
+    let settling = settle(connection, exchange.id(), &head, &mut judged);
+    let (settled, limited) = tokio::select! {
+        biased;
+        // Whoever waited no longer does.
+        reset = poll_fn(|cx| respond.poll_reset(cx)) => return exchange.fail(left(reset).text),
+        settled = settling => settled,
+    };
     let editing = judged.works.then(|| Editing::new(connection, exchange.id(), &judged.policy, head));
-    let (reply, most) = match judged.verdict {
-        Verdict::Refuse(reply) => (reply, UNWANTED),
-        Verdict::Mock(reply) => (reply, usize::MAX),
-        Verdict::Forward(permit) => match open(&upstream, permit).await {
-            Ok(sender) => return forward(connection, sender, request, respond, exchange, editing).await,
+    let terms = Terms { editing, limited };
+    let (reply, most) = match settled {
+        Settled::Refuse(reply) => (reply, UNWANTED),
+        Settled::Mock(reply) => (reply, usize::MAX),
+        Settled::Forward(permit) => match open(&upstream, permit).await {
+            Ok(sender) => return forward(connection, sender, request, respond, exchange, &terms).await,
             Err(error) => {
                 exchange.fail(error.chain());
                 (Reply::unreachable(&error.to_string(), error.is_late()), UNWANTED)
@@ -186,13 +201,13 @@ async fn forward(
     request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
     exchange: &mut Exchange,
-    editing: Option<Editing>,
+    terms: &Terms,
 ) {
     let (mut head, mut body) = request.into_parts();
     let (mut sent, mut received) = (exchange.half(Direction::Request), exchange.half(Direction::Response));
     let mut ends = body.is_end_stream();
     let is_head = head.method == Method::HEAD;
-    let edited = editing.as_ref().map(|editing| editing.request(&mut head)).transpose();
+    let edited = terms.editing.as_ref().map(|editing| editing.request(&mut head)).transpose();
     let mut transform = match edited {
         Ok(transform) => transform.flatten(),
         Err(error) => {
@@ -202,7 +217,7 @@ async fn forward(
     };
     let mut whole = None;
     if let Some(transform) = transform.take_if(|transform| transform.is_whole() && !ends) {
-        match gather(connection, &mut body, Direction::Request, transform, Some(&mut sent)).await {
+        match gather((connection, terms), &mut body, Direction::Request, transform, Some(&mut sent)).await {
             Ok((changed, trailers)) => {
                 head.headers.insert(http::header::CONTENT_LENGTH, changed.len().into());
                 ends = changed.is_empty() && trailers.is_none();
@@ -232,10 +247,10 @@ async fn forward(
                 Some((changed, trailers)) => {
                     give_whole(changed, trailers, &mut upload).await.map_err(|error| Cut::new(Side::Upstream, &error))
                 }
-                None => copy(connection, &mut body, &mut upload, Direction::Request, &mut sent, transform).await,
+                None => copy((connection, terms), &mut body, &mut upload, &mut sent, transform).await,
             }
         };
-        let receiving = receive(connection, response, &mut respond, &mut received, exchange, editing.as_ref());
+        let receiving = receive((connection, terms), response, &mut respond, &mut received, exchange);
         both(sending, receiving).await
     };
     match &cut {
@@ -269,7 +284,7 @@ enum Unfit {
 
 /// All of a body, as rules change it, and its trailers; noted as it came, if it is to be.
 async fn gather(
-    connection: &Connection,
+    (connection, terms): (&Connection, &Terms),
     from: &mut RecvStream,
     direction: Direction,
     mut transform: Transform,
@@ -289,6 +304,7 @@ async fn gather(
             Some(Err(_)) | None => break,
         };
         from.flow_control().release_capacity(data.len()).map_err(|error| cut(&error))?;
+        pace(terms, direction, data.len()).await.map_err(Unfit::Cut)?;
         if let Some(half) = &mut half {
             note(half, &data);
         }
@@ -341,12 +357,11 @@ async fn both(
 
 /// Passes the response on: what announces it, its head, its body.
 async fn receive(
-    connection: &Connection,
+    (connection, terms): (&Connection, &Terms),
     mut response: ResponseFuture,
     respond: &mut SendResponse<Bytes>,
     half: &mut Half,
     exchange: &mut Exchange,
-    editing: Option<&Editing>,
 ) -> Result<(), Cut> {
     let head = loop {
         let informational = poll_fn(|cx| response.poll_informational(cx));
@@ -365,14 +380,14 @@ async fn receive(
     };
     let (mut head, mut body) = head.into_parts();
     let ends = body.is_end_stream();
-    let edited = editing.map(|editing| editing.response(&mut head)).transpose();
+    let edited = terms.editing.as_ref().map(|editing| editing.response(&mut head)).transpose();
     let mut transform = match edited {
         Ok(transform) => transform.flatten(),
         Err(error) => return refuse_response(connection, &error, respond, half, exchange).await,
     };
     let mut whole = None;
     if let Some(transform) = transform.take_if(|transform| transform.is_whole() && !ends) {
-        match gather(connection, &mut body, Direction::Response, transform, None).await {
+        match gather((connection, terms), &mut body, Direction::Response, transform, None).await {
             Ok(gathered) => {
                 head.headers.insert(http::header::CONTENT_LENGTH, gathered.0.len().into());
                 whole = Some(gathered);
@@ -389,7 +404,7 @@ async fn receive(
         return Ok(());
     }
     let Some((changed, trailers)) = whole else {
-        return copy(connection, &mut body, &mut download, Direction::Response, half, transform).await;
+        return copy((connection, terms), &mut body, &mut download, half, transform).await;
     };
     let given = async {
         send(changed, &mut download, half).await?;
@@ -429,13 +444,13 @@ fn left(reset: Result<Reason, h2::Error>) -> Cut {
 
 /// Passes a body and its trailers on. Room is given back to the sender only as the receiver makes it.
 async fn copy(
-    connection: &Connection,
+    (connection, terms): (&Connection, &Terms),
     from: &mut RecvStream,
     to: &mut SendStream<Bytes>,
-    direction: Direction,
     half: &mut Half,
     mut transform: Option<Transform>,
 ) -> Result<(), Cut> {
+    let direction = half.direction();
     let (sender, receiver) = match direction {
         Direction::Request => (Side::Downstream, Side::Upstream),
         Direction::Response => (Side::Upstream, Side::Downstream),
@@ -450,6 +465,9 @@ async fn copy(
             }),
             data = from.data() => data,
         };
+        if let Some(Ok(data)) = &data {
+            pace(terms, direction, data.len()).await?;
+        }
         match data {
             Some(Ok(data)) => match &mut transform {
                 None => pass(data, from, to, half).await.map_err(|error| Cut::new(receiver, &error))?,
@@ -476,6 +494,18 @@ async fn copy(
         trailers => trailers.map_err(|error| Cut::new(sender, &error))?,
     };
     end(trailers, to, half).map_err(|error| Cut::new(receiver, &error))
+}
+
+/// Waits as long as limits want it when so many bytes have come.
+async fn pace(terms: &Terms, direction: Direction, bytes: usize) -> Result<(), Cut> {
+    let Some(limited) = &terms.limited else { return Ok(()) };
+    let wait = limited.pace(direction, bytes).map_err(|error| Cut {
+        side: Side::Internal,
+        reason: Reason::CANCEL,
+        text: error.to_string(),
+    })?;
+    sleep(wait).await;
+    Ok(())
 }
 
 /// What comes of the next bytes, or of the end where there are none; noted is what the child says and is told.

@@ -25,7 +25,7 @@ impl Upstream {
     /// Reaches the server by `route`, and learns what it allows. If that fails, the first request is told why.
     pub(super) async fn open(route: Route) -> (Self, Allowed) {
         let none = Allowed { streams: MAX_STREAMS, extended_connect: false };
-        if route.connection.kept_away().is_some() {
+        if route.connection.kept_away(false).is_some() {
             return (Self { route, sender: Mutex::default(), failure: Mutex::default() }, none);
         }
         let (sender, failure, allowed) = match connect(&route).await {
