@@ -238,3 +238,36 @@ fn a_question_goes_with_whoever_waits_and_with_the_worker() {
     questions(&lab, &session, 0);
     session.down();
 }
+
+#[test]
+fn every_verdict_is_in_an_audit_that_shows_what_is_changed() {
+    let lab = Lab::new();
+    let audit = lab.scratch.path().join("audit.jsonl").to_str().unwrap().to_owned();
+    let rules = "[[rule]]\nname = 'no'\nmatch.path = '/addr'\nverdict = { block = { reason = 'why' } }\n";
+    for round in 1..=2 {
+        let session = session(&lab, &["--audit", &audit], rules);
+        curl(&session, &["https://origin.test/hello"]);
+        curl(&session, &["--http1.1", "https://origin.test/addr"]);
+        let capture = session.capture();
+        capture.wait("SELECT count(*) FROM exchanges WHERE finished IS NOT NULL", &2.into());
+        let row = &capture
+            .rows("SELECT verdict, rule, reason, length(rules) AS hash FROM exchanges ORDER BY id DESC LIMIT 1")[0];
+        assert_eq!(row, &serde_json::json!({ "verdict": "block", "rule": "no", "reason": "why", "hash": 64 }));
+        session.down();
+        let verified = process::run(&mut agent_on(&lab.host, &["audit", "verify", &audit]));
+        assert!(verified.ok().contains(&format!("{} verdicts", 2 * round)), "{verified:#?}");
+    }
+    let text = std::fs::read_to_string(&audit).unwrap();
+    let second: Value = serde_json::from_str(text.lines().nth(1).unwrap()).unwrap();
+    assert_eq!(
+        (&second["verdict"], &second["rule"], &second["request"]),
+        (&"block".into(), &"no".into(), &"GET https://origin.test/addr".into())
+    );
+    assert!(second["program"].as_str().unwrap().ends_with("/curl"));
+    std::fs::write(&audit, text.replacen("\"block\"", "\"allow\"", 1)).unwrap();
+    let verified = process::run(&mut agent_on(&lab.host, &["audit", "verify", &audit]));
+    assert!(verified.status == 1 && verified.stdout.contains("line 3: the line before it"), "{verified:#?}");
+    std::fs::write(&audit, "no audit\n").unwrap();
+    let session = lab.agent().args(&["--audit", &audit]).run(&["curl", "-sS", "-m", "3", "https://origin.test/hello"]);
+    assert_ne!(session.status, 0);
+}

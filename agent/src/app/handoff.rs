@@ -75,6 +75,8 @@ pub(super) enum Report {
 /// The worker's settings.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Settings {
+    /// The session's name.
+    pub(super) session: String,
     /// What the session allows.
     pub(super) policy: Policy,
     /// The certificate authority, key included.
@@ -182,6 +184,7 @@ mod tests {
         file.write_all(b"through the socket").unwrap();
         std::fs::remove_file(path).unwrap();
         let settings = Settings {
+            session: "s".into(),
             policy: Policy { carrier: Carrier::Terminate, ..Policy::new(Mode::Enforce) },
             ca: Ca { cert_pem: "c".repeat(100_000), key_pem: "k".into() },
             upstream_roots: vec![vec![1, 2, 3]],

@@ -2,6 +2,7 @@
 
 mod approvals;
 pub mod approve;
+pub mod audit;
 pub mod bypass_test;
 pub mod captures;
 mod control;

@@ -31,6 +31,8 @@ pub(super) enum Extra {
     Pcap,
     /// Where the keys go.
     Keylog,
+    /// Where the verdicts go.
+    Audit,
 }
 
 /// What the programs of a session know about it.

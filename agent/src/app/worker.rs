@@ -16,6 +16,7 @@ use nix::sys::signal::SigSet;
 use tokio::sync::watch;
 
 use super::approvals::{Approvals, Reporter};
+use super::audit::Audit;
 use super::handoff::{self, Order, Report, Settings};
 use super::log;
 use super::packets::{Extra, Takers};
@@ -24,7 +25,7 @@ use crate::config::invoker;
 use crate::dns::{self, Forwarder};
 use crate::ebpf::events::KernelEvents;
 use crate::ebpf::flows::FlowTable;
-use crate::engine::event::{Event, Events, Sink};
+use crate::engine::event::{Event, Events, Judged, Sink};
 use crate::engine::http::tape::Tape;
 use crate::engine::policy::Policy;
 use crate::engine::process::Process;
@@ -133,7 +134,10 @@ async fn serve(
     let log: Events = Arc::new(log::EventLog);
     let recorder = settings.capture.as_ref().map(|capture| Recorder::open(capture, Arc::clone(&log))).transpose()?;
     let last = recorder.as_ref().map_or((0, 0), |recorder| recorder.last());
-    let events: Events = Arc::new(Bus { recorder: recorder.clone() });
+    let audit =
+        descriptors.extras.remove(&Extra::Audit).map(|file| Audit::start(file.into(), settings.session.clone()));
+    let audit = audit.transpose()?.map(Arc::new);
+    let events: Events = Arc::new(Bus { recorder: recorder.clone(), audit: audit.clone() });
     let table = FlowTable::new(descriptors.flows, descriptors.names, descriptors.owners, settings.ifindex)?;
     let table = Arc::new(table);
     let resolvers = settings.resolvers.clone();
@@ -169,6 +173,9 @@ async fn serve(
     if let Some(recorder) = recorder {
         recorder.close();
     }
+    if let Some(audit) = audit {
+        audit.finish();
+    }
     takers.finish().await;
     Ok(())
 }
@@ -176,6 +183,7 @@ async fn serve(
 /// Gives every fact to the log, and to the capture if there is one, which gets contents as well.
 struct Bus {
     recorder: Option<Arc<Recorder>>,
+    audit: Option<Arc<Audit>>,
 }
 
 impl Sink for Bus {
@@ -183,6 +191,15 @@ impl Sink for Bus {
         log::write(&event);
         if let Some(recorder) = &self.recorder {
             recorder.note(event);
+        }
+    }
+
+    fn judged(&self, judged: Judged) {
+        if let Some(audit) = &self.audit {
+            audit.write(&judged);
+        }
+        if let Some(recorder) = &self.recorder {
+            recorder.judged(judged);
         }
     }
 

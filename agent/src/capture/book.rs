@@ -9,11 +9,10 @@ use super::exchange::Exchange;
 use super::{Config, Error};
 use crate::engine::decode::mask::Masks;
 use crate::engine::decode::stream::Message;
-use crate::engine::event::{ConnectionId, Event, ExchangeId};
+use crate::engine::event::{ConnectionId, Event, ExchangeId, Judged};
 use crate::engine::http::exchange::Direction;
 use crate::engine::http::tape::Passed;
 use crate::engine::http::{Field, RequestHead};
-use crate::engine::policy::rules::rule::Word;
 
 /// How bodies are kept.
 pub(super) struct Keeping {
@@ -57,9 +56,8 @@ impl Book {
             Event::ConnectionAccepted { connection: id, child, orig_dst, process } => {
                 self.connections.insert(id.0, Connection::new(at, *child, *orig_dst, process.clone()));
             }
-            Event::ExchangeRefused { exchange, rule, .. } => self.judged(*exchange, Word::Block, rule.clone()),
-            Event::ExchangeMocked { exchange, rule, .. } => self.judged(*exchange, Word::Mock, rule.clone()),
-            Event::ExchangeAllowed { exchange, rule } => self.judged(*exchange, Word::Allow, Some(rule.clone())),
+            // What they say, the judgement says as well.
+            Event::ExchangeRefused { .. } | Event::ExchangeMocked { .. } | Event::ExchangeAllowed { .. } => {}
             Event::ExchangeFinished { exchange, error, .. } => self.finish(at, *exchange, error.clone()),
             _ => {
                 let known = event.connection().and_then(|id| self.connections.get_mut(&id.0));
@@ -73,9 +71,11 @@ impl Book {
         }
     }
 
-    fn judged(&mut self, id: ExchangeId, verdict: Word, rule: Option<String>) {
-        if let Some(exchange) = self.exchanges.get_mut(&id.0) {
-            (exchange.verdict, exchange.rule, exchange.is_dirty) = (verdict, rule, true);
+    /// Notes the verdict of a request.
+    pub(super) fn judged(&mut self, judged: Judged) {
+        if let Some(exchange) = self.exchanges.get_mut(&judged.exchange.0) {
+            (exchange.verdict, exchange.rule, exchange.reason) = (judged.verdict, judged.rule, judged.reason);
+            (exchange.rules, exchange.is_dirty) = (judged.rules, true);
         }
     }
 

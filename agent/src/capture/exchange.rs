@@ -7,7 +7,6 @@ use super::book::Keeping;
 use crate::engine::decode::stream::{Kind, Message, Reader};
 use crate::engine::http::exchange::Direction;
 use crate::engine::http::{Field, RequestHead};
-use crate::engine::policy::rules::rule::Word;
 
 /// An exchange.
 pub(super) struct Exchange {
@@ -21,9 +20,13 @@ pub(super) struct Exchange {
     pub(super) status: Option<u16>,
     pub(super) informational: Vec<(u16, Vec<Field>)>,
     pub(super) response: Option<Vec<Field>>,
-    pub(super) verdict: Word,
+    pub(super) verdict: &'static str,
     /// The rule that decided, if one did.
     pub(super) rule: Option<String>,
+    /// Why, if that was said.
+    pub(super) reason: Option<String>,
+    /// The hash of the rules in force.
+    pub(super) rules: String,
     pub(super) error: Option<String>,
     pub(super) stream: Option<Kind>,
     pub(super) request: Side,
@@ -67,8 +70,10 @@ impl Exchange {
             status: None,
             informational: Vec::new(),
             response: None,
-            verdict: Word::Allow,
+            verdict: "allow",
             rule: None,
+            reason: None,
+            rules: String::new(),
             error: None,
             stream: None,
             request: Side::default(),

@@ -7,7 +7,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::engine::event::{Event, ExchangeId};
+use crate::engine::event::{Event, ExchangeId, Judged};
 use crate::engine::http::tape::Passed;
 
 /// Bytes that may wait to be written; each thread that is just letting something pass may add one part more.
@@ -28,6 +28,8 @@ pub(super) struct Item {
 pub(super) enum Fact {
     /// Boxed: most items are parts of exchanges, and small.
     Event(Box<Event>),
+    /// Boxed: most requests have none.
+    Judged(Box<Judged>),
     Passed(ExchangeId, Passed),
     /// A secret of a TLS connection: whose, and its line in a key log.
     Secret(&'static str, String),
@@ -163,6 +165,7 @@ impl Item {
             Fact::Passed(_, Passed::Response(_, fields) | Passed::Trailers(_, fields)) => size(fields),
             Fact::Passed(_, Passed::End(_)) => 0,
             Fact::Secret(_, line) => line.len(),
+            Fact::Judged(judged) => judged.request.len() + judged.rules.len(),
         }
     }
 }

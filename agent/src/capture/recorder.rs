@@ -8,7 +8,7 @@ use super::queue::{Fact, Queue};
 use super::store::Store;
 use super::writer::Writer;
 use super::{Config, Error};
-use crate::engine::event::{Event, Events, ExchangeId};
+use crate::engine::event::{Event, Events, ExchangeId, Judged};
 use crate::engine::http::tape::{Passed, Tape};
 
 /// The recorder of a session. It writes until it is closed.
@@ -45,6 +45,13 @@ impl Recorder {
         // The tape has told of it.
         if !matches!(event, Event::ExchangeStarted { .. }) {
             self.queue.put(Fact::Event(Box::new(event)));
+        }
+    }
+
+    /// Takes the verdict of a request. What passes because no rule is about it goes without.
+    pub fn judged(&self, judged: Judged) {
+        if judged.rule.is_some() || judged.reason.is_some() || !judged.rules.is_empty() {
+            self.queue.put(Fact::Judged(Box::new(judged)));
         }
     }
 

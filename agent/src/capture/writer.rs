@@ -38,6 +38,7 @@ impl Writer {
             for item in batch.items {
                 match item.fact {
                     Fact::Event(event) => self.book.event(item.at, *event),
+                    Fact::Judged(judged) => self.book.judged(*judged),
                     Fact::Secret(side, line) => self.book.secret(item.at, side, line),
                     Fact::Passed(exchange, part) => self.book.passed(item.at, exchange, part),
                 }

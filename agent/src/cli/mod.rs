@@ -5,6 +5,7 @@ mod policy;
 mod run;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -67,10 +68,30 @@ enum Command {
     Policy(policy::PolicyArgs),
     /// Answer what a running session asks
     Approve(Approve),
+    /// Say whether an audit is whole
+    Audit(AuditArgs),
     /// Say what this machine lacks, and what to do about it
     Doctor(Output),
     /// Try to get round sessions of its own in every known way, and say what stopped each
     BypassTest(BypassTest),
+}
+
+#[derive(Args)]
+struct AuditArgs {
+    #[command(subcommand)]
+    action: AuditAction,
+}
+
+#[derive(Subcommand)]
+enum AuditAction {
+    /// Follow the lines of a file that `agent run --audit` has written
+    Verify {
+        /// The file
+        file: PathBuf,
+        /// The hash of its last line, where that was kept
+        #[arg(long, value_name = "HASH")]
+        expect: Option<String>,
+    },
 }
 
 /// Without an answer, asks at this terminal until the session ends.
@@ -253,6 +274,9 @@ fn command(command: Command) -> anyhow::Result<u8> {
         Command::Policy(args) => return policy::policy(args),
         Command::Approve(Approve { name, answer: Some(answer), id, .. }) => approve::answer(&name, id, answer.into())?,
         Command::Approve(Approve { name, list: true, json, .. }) => approve::list(&name, json)?,
+        Command::Audit(AuditArgs { action: AuditAction::Verify { file, expect } }) => {
+            return Ok(u8::from(!app::audit::verify(&file, expect.as_deref())?));
+        }
         Command::Approve(Approve { name, .. }) => approve::watch(&name)?,
         Command::Doctor(output) => return Ok(u8::from(!app::doctor::doctor(output.json)?)),
     }

@@ -59,6 +59,9 @@ pub(super) struct RunArgs {
     /// Write the keys of all TLS connections to this file, the program's and those to servers (SSLKEYLOGFILE)
     #[arg(long, value_name = "FILE")]
     keylog: Option<PathBuf>,
+    /// Write every verdict behind what is in this file, so that changes of it show (JSON lines)
+    #[arg(long, value_name = "FILE")]
+    audit: Option<PathBuf>,
     /// Let setuid programs gain privileges
     #[arg(long, help_heading = OPENINGS)]
     allow_new_privs: bool,
@@ -151,6 +154,7 @@ impl From<RunArgs> for RunInput {
             capture: capture::Input { directory: args.capture, is_off: args.no_capture, redact: args.redact },
             pcap: args.pcap,
             keylog: args.keylog,
+            audit: args.audit,
             allowances,
             command: args.command,
         }

@@ -56,6 +56,8 @@ pub struct Run {
     pub pcap: Option<fs::File>,
     /// Where the keys of both sides' TLS go.
     pub keylog: Option<fs::File>,
+    /// Where the verdicts go, behind those that are there.
+    pub audit: Option<fs::File>,
     /// How the tc programs are attached, if not as the kernel offers.
     pub attachment: Option<Attachment>,
     /// What the commands may do beyond what every command may.
@@ -97,6 +99,8 @@ pub struct RunInput {
     pub pcap: Option<PathBuf>,
     /// `--keylog`.
     pub keylog: Option<PathBuf>,
+    /// `--audit`.
+    pub audit: Option<PathBuf>,
     /// `--tc`.
     pub attachment: Option<Attachment>,
     /// `--allow-…`.
@@ -198,6 +202,7 @@ pub fn run(input: RunInput) -> Result<Run, Error> {
     // Last: they are made if they are not there.
     let pcap = input.pcap.as_deref().map(|path| writable::open("--pcap", path)).transpose()?;
     let keylog = input.keylog.as_deref().map(|path| writable::open("--keylog", path)).transpose()?;
+    let audit = input.audit.as_deref().map(|path| writable::append("--audit", path)).transpose()?;
     if pcap.as_ref().zip(keylog.as_ref()).is_some_and(|(pcap, keylog)| writable::is_same(pcap, keylog)) {
         return Err(Error::SameFile);
     }
@@ -227,6 +232,7 @@ pub fn run(input: RunInput) -> Result<Run, Error> {
         capture,
         pcap,
         keylog,
+        audit,
         attachment,
         allowances: allowances(policy.mode).and(&asked),
         warnings: asked,

@@ -13,10 +13,21 @@ use crate::sandbox::guise;
 /// # Errors
 /// [`Error::Unwritable`] if the invoking user may not write it.
 pub(super) fn open(option: &'static str, path: &Path) -> Result<File, Error> {
+    opened(option, path, OpenOptions::new().write(true).truncate(false))
+}
+
+/// The same, to read its end and to write behind it.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn append(option: &'static str, path: &Path) -> Result<File, Error> {
+    opened(option, path, OpenOptions::new().read(true).append(true))
+}
+
+fn opened(option: &'static str, path: &Path, options: &mut OpenOptions) -> Result<File, Error> {
     let user = invoker::invoking()?;
-    let mut options = OpenOptions::new();
-    // Keys are in it.
-    options.write(true).create(true).truncate(false).mode(0o600);
+    // Keys are in it, and URLs.
+    options.create(true).mode(0o600);
     let opened = guise::as_user(&user, || options.open(path)).map_err(io::Error::other).flatten();
     opened.map_err(|source| Error::Unwritable { option, path: path.to_owned(), user: user.name, source })
 }

@@ -23,6 +23,28 @@ pub trait Sink: Send + Sync {
     fn tape(&self) -> Option<Arc<dyn Tape>> {
         None
     }
+
+    /// Takes the verdict of one request.
+    fn judged(&self, _judged: Judged) {}
+}
+
+/// The verdict of a request.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// The exchange.
+    pub exchange: ExchangeId,
+    /// Method and URL.
+    pub request: String,
+    /// The program that sent it, if the kernel says so.
+    pub program: Option<String>,
+    /// The verdict, as a word.
+    pub verdict: &'static str,
+    /// The rule that gave it, if one did.
+    pub rule: Option<String>,
+    /// Why, if that was said.
+    pub reason: Option<String>,
+    /// The hash of the rules in force; empty without any.
+    pub rules: String,
 }
 
 /// Identifies one connection of the child within a session, counted from 1.

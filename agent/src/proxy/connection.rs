@@ -16,7 +16,7 @@ use super::io::{Fate, Socket};
 use super::opening::{Opening, open};
 use super::relay::{relay, relay_to};
 use super::{Proxy, tls};
-use crate::engine::event::{ConnectionId, Event, ExchangeId};
+use crate::engine::event::{self, ConnectionId, Event, ExchangeId};
 use crate::engine::http::RequestHead;
 use crate::engine::http::exchange::Exchange;
 use crate::engine::policy::host::comparable;
@@ -264,8 +264,24 @@ impl Connection {
         if let Some(event) = judged(id, &judgement) {
             emit(event);
         }
+        self.account(id, head, &policy, &judgement);
         let Judgement { verdict, works, rule, .. } = judgement;
         (exchange, Judged { policy, verdict, works, rule })
+    }
+}
+
+impl Connection {
+    /// Has a judgement recorded.
+    pub(crate) fn account(&self, exchange: ExchangeId, head: &RequestHead, policy: &Policy, judgement: &Judgement) {
+        self.proxy.events.judged(event::Judged {
+            exchange,
+            request: format!("{} {}", head.method, head.url()),
+            program: self.program(),
+            verdict: judgement.word.name(),
+            rule: judgement.rule.clone(),
+            reason: judgement.reason.clone(),
+            rules: policy.hash.clone(),
+        });
     }
 }
 

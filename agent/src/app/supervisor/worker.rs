@@ -148,6 +148,9 @@ pub(super) fn briefing(config: &config::Run, sandbox: &Sandbox) -> anyhow::Resul
     if let Some(file) = &config.keylog {
         extras.push((Extra::Keylog, start_over(file)?));
     }
+    if let Some(file) = &config.audit {
+        extras.push((Extra::Audit, file.try_clone().context("cannot duplicate the audit")?.into()));
+    }
     let (names, extras) = extras.into_iter().unzip();
     Ok(Briefing { settings: settings(config, names), extras })
 }
@@ -161,6 +164,7 @@ fn start_over(file: &File) -> anyhow::Result<OwnedFd> {
 
 fn settings(config: &config::Run, extras: Vec<Extra>) -> Settings {
     Settings {
+        session: config.name.to_string(),
         capture: config.capture.as_ref().map(|capture| recorded(config, capture)),
         policy: config.policy.clone(),
         ca: config.ca.clone(),

@@ -21,7 +21,8 @@ const CERTIFICATE: &str = "INSERT OR IGNORE INTO certificates (sha256, der) VALU
 const EXCHANGE: &str = "INSERT OR REPLACE INTO exchanges (id, connection, started, sent, answered, received, finished, \
      version, method, scheme, authority, host, path, request_head, request_body, request_size, request_trailers, \
      status, informational, response_head, response_body, response_size, response_trailers, stream, verdict, rule, \
-     error) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+     reason, rules, error) \
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const MESSAGE: &str = "INSERT INTO messages (exchange, direction, at, kind, size, cut, note, payload) \
      VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
 const DNS: &str = "INSERT INTO dns (at, child, transport, name, type, rcode, addresses, took_us, refused, folded) \
@@ -109,8 +110,10 @@ pub(super) fn exchange(
         row.reply.size,
         row.reply.trailers.as_deref().map(text),
         row.stream.map(crate::engine::decode::stream::Kind::name),
-        row.verdict.name(),
+        row.verdict,
         row.rule,
+        row.reason,
+        row.rules,
         row.error,
     ])?;
     Ok(())

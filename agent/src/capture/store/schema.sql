@@ -79,8 +79,10 @@ CREATE TABLE exchanges (
   response_size  INTEGER NOT NULL,
   response_trailers TEXT,
   stream         TEXT,              -- grpc, grpc-web, grpc-web-text, connect, sse, websocket: see `messages`
-  verdict        TEXT NOT NULL,     -- allow or block
+  verdict        TEXT NOT NULL,     -- allow, block, mock; of a dry run, what enforce mode would do
   rule           TEXT,
+  reason         TEXT,              -- why, if that was said
+  rules          TEXT,              -- SHA-256 of the rules in force, empty without any
   error          TEXT
 ) STRICT;
 

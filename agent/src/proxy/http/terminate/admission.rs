@@ -128,7 +128,7 @@ async fn ask(
     let answer = timeout(patience, connection.proxy.approver.ask(asking)).await;
     let yes = answer.ok().flatten().unwrap_or(otherwise == Choice::Allow);
     let judgement = of.policy.answered(head, connection.facts(Some(head.host())), of.rule.clone(), yes);
-    report(connection, exchange, judgement)
+    report(connection, exchange, head, of, judgement)
 }
 
 /// Lets a request in when its limits do.
@@ -142,7 +142,7 @@ async fn admit(
     let refuse = |applied: Option<&Applied>, after: Option<Duration>, too_large: bool| {
         let rule = applied.map(|applied| applied.key.0.as_str()).unwrap_or_default();
         let judgement = of.policy.over_limit(head, connection.facts(Some(head.host())), rule, after, too_large);
-        match report(connection, exchange, judgement) {
+        match report(connection, exchange, head, of, judgement) {
             Verdict::Refuse(reply) => reply,
             _ => Reply::default(),
         }
@@ -176,7 +176,14 @@ async fn admit(
 }
 
 /// Reports a judgement; its verdict.
-fn report(connection: &Connection, exchange: ExchangeId, judgement: Judgement) -> Verdict {
+fn report(
+    connection: &Connection,
+    exchange: ExchangeId,
+    head: &RequestHead,
+    of: &Judged,
+    judgement: Judgement,
+) -> Verdict {
+    connection.account(exchange, head, &of.policy, &judgement);
     if let Some(event) = judged(exchange, &judgement) {
         connection.emit(event);
     }
