@@ -36,6 +36,9 @@ pub enum What {
     /// It needs more memory than it may have.
     #[error("used more than {} MiB", MAX_MEMORY / 1024 / 1024)]
     Memory,
+    /// It returned a promise that stays open, and so may be in the middle of something.
+    #[error("waits for a promise that nothing keeps: there are no timers and no network")]
+    Waiting,
     /// What it exports, returns or has changed cannot be used.
     #[error("{0}")]
     Unusable(String),
@@ -46,7 +49,7 @@ impl Error {
     /// takes its place.
     #[must_use]
     pub const fn ends_engine(&self) -> bool {
-        matches!(self.what, What::Late(_) | What::Memory)
+        matches!(self.what, What::Late(_) | What::Memory | What::Waiting)
     }
 }
 
@@ -55,6 +58,8 @@ impl Error {
 pub(super) enum Fault {
     /// QuickJS says so.
     Js(rquickjs::Error),
+    /// A promise stays open.
+    Waiting,
     /// The value cannot be used.
     Unusable(String),
 }
@@ -74,6 +79,7 @@ impl From<rquickjs::Error> for Fault {
 /// What `fault` means in `script`; what was thrown is taken from `ctx`.
 pub(super) fn explain(ctx: &Ctx<'_>, script: &str, fault: Fault) -> Error {
     let (line, what) = match fault {
+        Fault::Waiting => (None, What::Waiting),
         Fault::Unusable(why) => (None, What::Unusable(cut(why))),
         Fault::Js(rquickjs::Error::Allocation) => (None, What::Memory),
         Fault::Js(_) if ctx.has_exception() => thrown(&ctx.catch(), script),
@@ -98,7 +104,8 @@ fn thrown(value: &Value<'_>, script: &str) -> (Option<u32>, What) {
     let (name, message, stack) = (property(error, "name"), property(error, "message"), property(error, "stack"));
     let frame = stack.lines().map(str::trim).find(|frame| line_of(frame, script).is_some());
     let line = frame.and_then(|frame| line_of(frame, script));
-    if name == "InternalError" && message == "out of memory" {
+    // There may be memory for the error and none for its message.
+    if name == "InternalError" && matches!(message.as_str(), "out of memory" | "") {
         return (line, What::Memory);
     }
     let frame = frame.map(|frame| cut(frame.to_owned()));

@@ -189,7 +189,6 @@ fn what_cannot_be_used_is_an_error_that_says_why() {
         ("request.path = 1", "path is no string"),
         ("request.method = 'A B'", "method: invalid HTTP method"),
         ("request.method = 'CONNECT'", "from or to CONNECT"),
-        ("return new Promise(() => {})", "waits for a promise that nothing keeps"),
         ("throw new TypeError('bad')", "script.js:1: TypeError: bad (at onRequest (script.js:1:"),
         ("throw 'text'", "script.js: threw text"),
         ("throw { toString() { throw 1 } }", "script.js: threw a value"),
@@ -384,6 +383,28 @@ fn a_body_is_a_string_if_it_is_text_and_bytes_otherwise() {
 }
 
 #[test]
+fn promises_are_those_of_the_language() {
+    for (body, expect) in [
+        ("return (await Promise.all([1, Promise.resolve(2)])).join()", "1,2"),
+        ("return await new Promise((keep) => queueMicrotask(() => keep('kept')))", "kept"),
+        ("return await Promise.any([Promise.reject(1), (async () => 'any')()])", "any"),
+        (
+            "return JSON.stringify(await Promise.allSettled([Promise.reject(1)]))",
+            "[{\"status\":\"rejected\",\"reason\":1}]",
+        ),
+        ("return [(async () => {})() instanceof Promise, Promise.name, Promise.length].join()", "true,Promise,1"),
+        ("class Mine extends Promise {} return Mine.resolve(1).then() instanceof Mine ? 'mine' : 'not'", "mine"),
+        ("const { promise, resolve } = Promise.withResolvers(); resolve('w'); return promise", "w"),
+        ("try { Promise() } catch (error) { return error.name }", "TypeError"),
+        ("return new Promise((_, fail) => fail('no')).catch((why) => why).finally(() => {})", "no"),
+    ] {
+        let source = format!("exports.onRequest = async () => ({{ block: await (async () => {{ {body} }})() }})");
+        let Action::Block(block) = engine(&source).on_request(&request(None)).unwrap() else { panic!("{body}") };
+        assert_eq!(block.reason.as_deref(), Some(expect), "{body}");
+    }
+}
+
+#[test]
 fn variables_stay_from_call_to_call() {
     for source in [
         "let n = 0; exports.onRequest = () => ({ block: String(++n) })",
@@ -470,10 +491,15 @@ fn what_does_not_end_is_stopped() {
         ("/^(a+)+$/.test('a'.repeat(40) + 'b')", What::Late(MAX_CALL)),
         ("return (async () => { for (;;) await null })()", What::Late(MAX_CALL)),
         ("(async () => { for (;;) await null })()", What::Late(MAX_CALL)),
+        ("for (;;) new Promise(() => { for (let n = 0; n < 1e5; n++); })", What::Late(MAX_CALL)),
+        ("for (;;) Promise.try(() => { for (let n = 0; n < 1e5; n++); })", What::Late(MAX_CALL)),
+        ("for (;;) (async () => { for (let n = 0; n < 1e5; n++); })()", What::Late(MAX_CALL)),
         ("const again = () => queueMicrotask(again); again()", What::Late(MAX_CALL)),
         ("return { get path() { for (;;); } }", What::Late(MAX_CALL)),
         ("throw { toString() { for (;;); } }", What::Late(MAX_CALL)),
         ("const a = []; for (;;) a.push(new Array(1e5).fill(0))", What::Memory),
+        ("return new Promise(() => {})", What::Waiting),
+        ("return (async () => { const a = []; for (;;) a.push(await [a.length]) })()", What::Late(MAX_CALL)),
         ("new Uint8Array(1e9)", What::Memory),
         ("const a = []; for (;;) a.push((a.length + 'x'.repeat(1e5)).toUpperCase())", What::Memory),
         ("'x'.repeat(1e8)", What::Memory),

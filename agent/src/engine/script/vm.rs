@@ -80,8 +80,10 @@ impl Vm {
     fn prelude(&self, ctx: &Ctx<'_>) -> Result<(), Fault> {
         let console = Rc::clone(&self.console);
         let emit = Function::new(ctx.clone(), move |level: String, text: String| console.write(&level, text))?;
-        let options = named("prelude.js");
-        Ok(ctx.eval_with_options::<Function<'_>, _>(PRELUDE, options)?.call((emit, MAX_LINE))?)
+        let timer = Rc::clone(&self.timer);
+        let is_late = Function::new(ctx.clone(), move || timer.is_late())?;
+        let prelude: Function<'_> = ctx.eval_with_options(PRELUDE, named("prelude.js"))?;
+        Ok(prelude.call((emit, MAX_LINE, is_late))?)
     }
 
     /// Does `work` with the context, and then what the script has put off, for no longer than `limit`.
@@ -109,9 +111,7 @@ impl Vm {
         self.finish(&value.ctx().clone());
         let Some(promise) = value.as_promise() else { return Ok(value) };
         match promise.state() {
-            PromiseState::Pending => {
-                Fault::unusable("waits for a promise that nothing keeps: there are no timers and no network")
-            }
+            PromiseState::Pending => Err(Fault::Waiting),
             PromiseState::Resolved | PromiseState::Rejected => Ok(promise.finish::<Value<'js>>()?),
         }
     }
