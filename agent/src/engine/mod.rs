@@ -12,5 +12,6 @@ pub mod pinning;
 pub mod policy;
 pub mod process;
 pub mod record;
+pub mod script;
 pub mod stats;
 pub mod wire;
