@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use rustls::crypto::aws_lc_rs::default_provider;
@@ -27,6 +28,7 @@ use crate::engine::policy::rules::example::Example;
 use crate::engine::policy::rules::mock::MAX_FILE;
 use crate::engine::policy::rules::rule::{Rule, Verdict};
 use crate::engine::policy::{OnPinned, Refuse};
+use crate::engine::script::Script;
 use crate::proxy::ClientCertificate;
 
 /// What the file sets.
@@ -225,6 +227,14 @@ impl Source<'_> {
                 return Err(wrong(format!("`{}` has more than {MAX_FILE} bytes", path.display())));
             }
             *content = Some(read);
+        }
+        if let Some(path) = &rule.script {
+            let read = (self.around.file)(&self.folder.join(path));
+            let read = read.map_err(|error| wrong(format!("`{}` cannot be read: {error}", path.display())))?;
+            let source = String::from_utf8(read).map_err(|_| wrong(format!("`{}` is no text", path.display())))?;
+            let begun = Instant::now();
+            let script = Script::new(&path.display().to_string(), &source, move || begun.elapsed());
+            rule.loaded = Some(Box::new(script.map_err(|error| wrong(error.to_string()))?));
         }
         for (from, found) in rule.request.secrets().chain(rule.response.secrets()) {
             *found = Some(self.secret(from).map_err(wrong)?);

@@ -259,6 +259,15 @@ pub enum Event {
         /// The rule.
         rule: String,
     },
+    /// A script wrote to its console, or failed.
+    ScriptSaid {
+        /// The script.
+        script: String,
+        /// `log`, `warn` or `error`.
+        level: &'static str,
+        /// What it said.
+        text: String,
+    },
     /// Somebody is asked whether a request goes on.
     ExchangeAsked {
         /// The exchange.

@@ -10,6 +10,7 @@ mod io;
 mod listener;
 mod opening;
 mod relay;
+mod script;
 mod tls;
 
 use std::net::{IpAddr, SocketAddr};
@@ -150,6 +151,7 @@ pub struct Proxy {
     tls: tls::Tls,
     meter: Arc<Mutex<Meter>>,
     approver: Arc<dyn Approver>,
+    scripts: script::Scripts,
     slots: Arc<Semaphore>,
     max_connections: u32,
     connections: AtomicU64,
@@ -189,6 +191,7 @@ impl Proxy {
             tls: tls::Tls::new(&config.ca, config.upstream_roots, config.client_certificates, config.secrets.as_ref())?,
             meter: Arc::default(),
             approver: config.approver,
+            scripts: script::Scripts::default(),
             slots: Arc::new(Semaphore::new(max_connections as usize)),
             max_connections,
             connections: AtomicU64::new(config.last_connection),

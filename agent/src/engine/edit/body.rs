@@ -62,7 +62,7 @@ impl BodyEdits {
 }
 
 impl Change for Arc<BodyEdits> {
-    fn change(&mut self, content: &Content<'_>) -> Result<Vec<u8>, Failed> {
-        self.edit(content)
+    fn change(&mut self, content: &Content<'_>) -> Result<Option<Vec<u8>>, Failed> {
+        self.edit(content).map(Some)
     }
 }

@@ -17,7 +17,7 @@ fn body(text: &str) -> Arc<BodyEdits> {
 
 fn changed(edits: &str, content: &str) -> Result<String, Failed> {
     let content = Content { payload: content.as_bytes(), direction: Response, message: None, is_json: false };
-    body(edits).change(&content).map(|changed| String::from_utf8(changed).unwrap())
+    body(edits).change(&content).map(|changed| String::from_utf8(changed.unwrap()).unwrap())
 }
 
 #[test]
@@ -188,8 +188,8 @@ fn an_edit_never_changes_what_its_pointer_does_not_name() {
 struct Same;
 
 impl Change for Same {
-    fn change(&mut self, content: &Content<'_>) -> Result<Vec<u8>, Failed> {
-        Ok(content.payload.to_vec())
+    fn change(&mut self, content: &Content<'_>) -> Result<Option<Vec<u8>>, Failed> {
+        Ok(Some(content.payload.to_vec()))
     }
 }
 
@@ -315,9 +315,9 @@ fn messages_of_protocol_buffers_are_changed_by_their_fields() {
 fn content_says_what_it_is() {
     struct Told(Vec<Option<MessageKind>>);
     impl Change for Told {
-        fn change(&mut self, content: &Content<'_>) -> Result<Vec<u8>, Failed> {
+        fn change(&mut self, content: &Content<'_>) -> Result<Option<Vec<u8>>, Failed> {
             self.0.push(content.message);
-            Ok(format!("{:?}", content.message).into_bytes())
+            Ok(Some(format!("{:?}", content.message).into_bytes()))
         }
     }
     let out =

@@ -18,11 +18,11 @@ const MASK: [u8; 4] = [0x5a, 0xc3, 0x96, 0x3c];
 
 /// Something that changes content.
 pub trait Change: Send {
-    /// What the content becomes; nothing at all, if a message is to be left out.
+    /// What the content becomes; nothing, if a message is to be left out.
     ///
     /// # Errors
     /// If it cannot be changed: it then goes no further.
-    fn change(&mut self, content: &Content<'_>) -> Result<Vec<u8>, Failed>;
+    fn change(&mut self, content: &Content<'_>) -> Result<Option<Vec<u8>>, Failed>;
 }
 
 /// A body, or a message of a stream.
@@ -142,7 +142,7 @@ impl Transform {
                 }
                 let codings = codings.take().ok_or_else(|| Failed::new("its content coding is not known"))?;
                 let (body, is_json) = (unpacked(body, &codings)?, *is_json);
-                out.extend(self.changed(&body, None, is_json)?);
+                out.extend(self.changed(&body, None, is_json)?.unwrap_or_default());
                 Ok(())
             }
             Framing::Messages { reader, is_over, .. } => {
@@ -158,21 +158,32 @@ impl Transform {
         }
     }
 
-    fn changed(&mut self, payload: &[u8], message: Option<MessageKind>, is_json: bool) -> Result<Vec<u8>, Failed> {
+    fn changed(
+        &mut self,
+        payload: &[u8],
+        message: Option<MessageKind>,
+        is_json: bool,
+    ) -> Result<Option<Vec<u8>>, Failed> {
         let mut payload = payload.to_vec();
         for change in &mut self.changes {
             let content = Content { payload: &payload, direction: self.direction, message, is_json };
-            payload = change.change(&content)?;
+            match change.change(&content)? {
+                Some(changed) => payload = changed,
+                None => return Ok(None),
+            }
         }
-        Ok(payload)
+        Ok(Some(payload))
     }
 
     /// Changes a message of protocol buffers, as its JSON.
-    fn typed(&mut self, payload: &[u8], of_type: &MessageType) -> Result<Vec<u8>, Failed> {
+    fn typed(&mut self, payload: &[u8], of_type: &MessageType) -> Result<Option<Vec<u8>>, Failed> {
         let unreadable = |error: Unreadable| Failed::new(error.to_string());
         let json = of_type.to_json(payload).map_err(unreadable)?;
-        let changed = self.changed(&json, Some(MessageKind::Message), true)?;
-        if changed == json { Ok(payload.to_vec()) } else { of_type.of_json(&changed).map_err(unreadable) }
+        match self.changed(&json, Some(MessageKind::Message), true)? {
+            None => Ok(None),
+            Some(changed) if changed == json => Ok(Some(payload.to_vec())),
+            Some(changed) => of_type.of_json(&changed).map(Some).map_err(unreadable),
+        }
     }
 
     /// Changes a message and writes it anew.
@@ -195,13 +206,16 @@ impl Transform {
                         return Err(Failed::new("its messages are of an unknown type: name it in `schema`"));
                     }
                 };
-                enveloped(kind, 0, &payload, out);
+                if let Some(payload) = payload {
+                    enveloped(kind, 0, &payload, out);
+                }
             }
             MessageKind::Trailers => enveloped(kind, 0x80, &message.payload, out),
             MessageKind::EndStream => enveloped(kind, 0x02, &message.payload, out),
             MessageKind::Text | MessageKind::Binary => {
-                let payload = self.changed(&message.payload, Some(message.kind), false)?;
-                self.frame(message.kind, &payload, out);
+                if let Some(payload) = self.changed(&message.payload, Some(message.kind), false)? {
+                    self.frame(message.kind, &payload, out);
+                }
             }
             MessageKind::Ping | MessageKind::Pong | MessageKind::Close => {
                 self.frame(message.kind, &message.payload, out);
@@ -214,10 +228,12 @@ impl Transform {
     /// An event whose data are changed; its other lines, and one without data, stay as they came.
     fn event(&mut self, block: &[u8], out: &mut Vec<u8>) -> Result<(), Failed> {
         let data = sse::Event::parse(block).data;
-        let is_empty = data.is_empty();
-        let changed =
-            if is_empty { Vec::new() } else { self.changed(data.as_bytes(), Some(MessageKind::Event), false)? };
-        if is_empty || changed == data.as_bytes() {
+        let changed = match data.as_bytes() {
+            b"" => Some(Vec::new()),
+            data => self.changed(data, Some(MessageKind::Event), false)?,
+        };
+        let Some(changed) = changed else { return Ok(()) };
+        if changed == data.as_bytes() {
             out.extend_from_slice(block);
             out.extend_from_slice(b"\n\n");
             return Ok(());

@@ -7,6 +7,7 @@ use http::StatusCode;
 use super::Policy;
 use super::rules::subject::{ConnFacts, Subject};
 use crate::engine::decode::protobuf::schema::MessageType;
+use crate::engine::decode::stream::Kind;
 use crate::engine::edit::{Change, Failed, Transform, prepare};
 use crate::engine::http::exchange::Direction;
 use crate::engine::http::{Field, RequestHead};
@@ -20,11 +21,16 @@ pub struct Edited {
 }
 
 impl Policy {
-    /// Changes the head of a request as its rules say.
+    /// Changes the head of a request as its rules say. Messages of a stream go through `scripted` as well.
     ///
     /// # Errors
     /// If that cannot be done: the request then goes no further.
-    pub fn edit_request(&self, head: &mut RequestHead, connection: ConnFacts<'_>) -> Result<Edited, Failed> {
+    pub fn edit_request(
+        &self,
+        head: &mut RequestHead,
+        connection: ConnFacts<'_>,
+        scripted: Vec<Box<dyn Change>>,
+    ) -> Result<Edited, Failed> {
         let asked = head.clone();
         let subject = Subject::new(&asked, connection);
         let mut edited = Edited { rules: Vec::new(), transform: None };
@@ -36,6 +42,8 @@ impl Policy {
             }
             edited.rules.push(self.rules.name(number));
         }
+        let is_stream = asked.tunnel.is_some() || subject.messages().is_some();
+        changes.extend(scripted.into_iter().filter(|_| is_stream));
         if !changes.is_empty() {
             // A tunnel begins when the server agrees to it, which it has where this is asked.
             let agreed = (if asked.version == "HTTP/2" { 200 } else { 101 }, &[][..]);
@@ -60,8 +68,8 @@ impl Policy {
         &self,
         request: &RequestHead,
         connection: ConnFacts<'_>,
-        status: &mut StatusCode,
-        fields: &mut Vec<Field>,
+        (status, fields): (&mut StatusCode, &mut Vec<Field>),
+        scripted: Vec<Box<dyn Change>>,
     ) -> Result<Edited, Failed> {
         let subject = Subject::new(request, connection).answered(*status);
         let (came, came_fields) = (status.as_u16(), fields.clone());
@@ -74,9 +82,11 @@ impl Policy {
             }
             edited.rules.push(self.rules.name(number));
         }
+        let tunnel = request.tunnel.as_deref();
+        let is_stream = Kind::of(Direction::Response, &request.fields, tunnel, Some((came, &came_fields))).is_some();
+        changes.extend(scripted.into_iter().filter(|_| is_stream));
         if !changes.is_empty() {
             let response = Some((came, &came_fields[..]));
-            let tunnel = request.tunnel.as_deref();
             let transform = Transform::new(Direction::Response, &request.fields, tunnel, response, changes);
             let transform = transform.of_type(self.type_of(&subject, Direction::Response));
             transform.mend(fields);
@@ -117,13 +127,13 @@ mod tests {
         ]);
         let asked = head("GET", "a.example/", &[("accept-encoding", "gzip, odd")]);
         let mut request = asked.clone();
-        let edited = policy.edit_request(&mut request, connection()).unwrap();
+        let edited = policy.edit_request(&mut request, connection(), Vec::new()).unwrap();
         assert_eq!((edited.rules, edited.transform.is_some()), (vec!["one".to_owned(), "two".into()], false));
         let expect = [Field::new("y", "1"), Field::new("x", "2"), Field::new("accept-encoding", "gzip")];
         assert_eq!(request.fields, expect);
         for (came, status, rules) in [(404, 404, vec!["body"]), (503, 200, vec!["late", "body"])] {
             let (mut now, mut fields) = (StatusCode::from_u16(came).unwrap(), vec![Field::new("content-length", "3")]);
-            let edited = policy.edit_response(&asked, connection(), &mut now, &mut fields).unwrap();
+            let edited = policy.edit_response(&asked, connection(), (&mut now, &mut fields), Vec::new()).unwrap();
             assert_eq!((now.as_u16(), edited.rules), (status, rules.into_iter().map(str::to_owned).collect()));
             assert!(edited.transform.is_some() && !fields.iter().any(|field| field.is("content-length")));
         }

@@ -113,6 +113,12 @@ impl Policy {
         if yes { self.forward(&subject, rule) } else { refuse(&subject, rule, &denied()) }
     }
 
+    /// What a script of the rule of this name says: that a request is refused.
+    #[must_use]
+    pub fn scripted(&self, head: &RequestHead, connection: ConnFacts<'_>, rule: &str, block: &Block) -> Judgement {
+        refuse(&Subject::new(head, connection), Some(rule.to_owned()), block)
+    }
+
     /// The limits that a request counts against.
     #[must_use]
     pub fn limits(&self, head: &RequestHead, connection: ConnFacts<'_>) -> Vec<Applied> {

@@ -17,6 +17,16 @@ pub enum Level {
 }
 
 impl Level {
+    /// The name of the function that writes so.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+
     /// By the name of its function.
     fn named(name: &str) -> Self {
         match name {

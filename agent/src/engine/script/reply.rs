@@ -47,7 +47,7 @@ pub(super) fn respond(value: &Value<'_>, name: &str) -> Result<Reply, Fault> {
         fields.push(Field::new("content-type", media(made)));
     }
     let status = status.map_or(http::StatusCode::OK, Status::code);
-    Ok(Reply { status, fields, body })
+    Ok(Reply { status, fields, body, ..Reply::default() })
 }
 
 /// The status that `value` is; none for `undefined`.

@@ -18,10 +18,12 @@ mod template;
 
 use serde::{Deserialize, Serialize};
 
+use self::ask::Choice;
 use self::index::Index;
 use self::limit::Limit;
 use self::rule::{Rule, Verdict};
 use self::subject::{Certainty, ConnFacts, Subject};
+use crate::engine::script::Script;
 
 /// The rules of a session, in the order in which they count.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -77,6 +79,13 @@ impl Rules {
         applied.map(|(number, _, limit)| (self.name(number), limit)).collect()
     }
 
+    /// The scripts of those that are about a request, by their rules' names.
+    #[must_use]
+    pub fn scripts(&self, subject: &Subject<'_>) -> Vec<(String, &Script, Choice)> {
+        let scripted = self.changing(subject).filter_map(|(number, rule)| Some((number, rule, rule.loaded.as_ref()?)));
+        scripted.map(|(number, rule, script)| (self.name(number), &**script, rule.on_error)).collect()
+    }
+
     /// Whether one changes something of a request, or may of its response.
     #[must_use]
     pub fn may_change(&self, subject: &Subject<'_>) -> bool {
@@ -87,7 +96,12 @@ impl Rules {
     /// Whether one that may be about a host changes bodies of responses.
     #[must_use]
     pub fn changes_responses(&self, host: &str) -> bool {
-        self.has_changes && self.candidates(host).any(|(_, rule)| !rule.response.body.is_empty())
+        let wants = |rule: &Rule| {
+            let is_scripted =
+                || rule.loaded.as_ref().is_some_and(|script| script.wants_responses(host) || script.wants_messages());
+            !rule.response.body.is_empty() || is_scripted()
+        };
+        self.has_changes && self.candidates(host).any(|(_, rule)| wants(rule))
     }
 
     /// Those that may be about a host, and their numbers.

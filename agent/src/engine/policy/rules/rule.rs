@@ -1,18 +1,20 @@
 //! One rule: what it is about and what it says.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use http::StatusCode;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde::{Deserialize as Derive, Serialize};
 
-use super::ask::Ask;
+use super::ask::{Ask, Choice};
 use super::limit::Limit;
 use super::matcher::Match;
 use super::mock::Mock;
 use super::subject::{Certainty, ConnFacts, Subject};
 use crate::engine::edit::{RequestEdits, ResponseEdits};
+use crate::engine::script::Script;
 
 /// A rule, as the file writes it.
 #[derive(Clone, Debug, PartialEq, Derive, Serialize)]
@@ -35,6 +37,14 @@ pub struct Rule {
     pub response: ResponseEdits,
     /// How much of it passes.
     pub limit: Option<Limit>,
+    /// The file of a script that is asked about it and changes it.
+    pub script: Option<PathBuf>,
+    /// What becomes of what the script fails at.
+    #[serde(default)]
+    pub on_error: Choice,
+    /// The script, for who cannot read the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loaded: Option<Box<Script>>,
 }
 
 /// Why a table is no rule.
@@ -42,7 +52,7 @@ pub struct Rule {
 pub enum NoRule {
     /// It says nothing.
     #[error(
-        "a rule that does nothing: give it a `verdict`, or say what it changes in `request` or `response`, or a `limit`"
+        "a rule that does nothing: give it a `verdict`, or say what it changes in `request` or `response`, a `limit` or a `script`"
     )]
     Idle,
     /// It decides by what is not known yet.
@@ -60,7 +70,8 @@ impl Rule {
             return Err(NoRule::Idle);
         }
         let is_late = self.matches.is_late() || self.except.as_ref().is_some_and(Match::is_late);
-        let is_early = self.verdict.is_some() || !self.request.is_empty() || self.limit.is_some();
+        let is_early =
+            self.verdict.is_some() || !self.request.is_empty() || self.limit.is_some() || self.script.is_some();
         if is_late && is_early { Err(NoRule::Late) } else { Ok(()) }
     }
 
@@ -94,7 +105,7 @@ impl Rule {
     /// Whether it changes anything.
     #[must_use]
     pub fn changes(&self) -> bool {
-        !self.request.is_empty() || !self.response.is_empty() || self.limit.is_some()
+        !self.request.is_empty() || !self.response.is_empty() || self.limit.is_some() || self.script.is_some()
     }
 }
 

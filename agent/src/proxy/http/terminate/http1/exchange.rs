@@ -9,7 +9,7 @@ use hyper::body::{Body as _, Incoming};
 use hyper::{Request, Response};
 
 use super::super::admission::{Settled, settle};
-use super::super::editing::Editing;
+use super::super::editing::{Editing, Shaped, Stop};
 use super::body::{Body, BoxError, Metered, Outgoing, Tracked};
 use super::child::Entered;
 use super::upgrade::Upgrade;
@@ -51,9 +51,9 @@ pub(super) fn exchange(
         };
         let (request, upgrade) = match outgoing(editing.as_ref(), request, upgrade).await {
             Ok(outgoing) => outgoing,
-            Err((error, upgrade)) => {
+            Err((stop, upgrade)) => {
                 upgrade.decline(&upstream.route.connection);
-                return Ok(unfollowed(&tracked, &error));
+                return Ok(stopped(&tracked, stop));
             }
         };
         match upstream.send(permit, request).await {
@@ -67,8 +67,13 @@ pub(super) fn exchange(
     }
 }
 
-/// What a child is told whose exchange cannot go on as rules want it.
-fn unfollowed(tracked: &Arc<Tracked>, error: &BoxError) -> Response<Body> {
+/// What a child is told whose exchange does not go on.
+fn stopped(tracked: &Arc<Tracked>, stop: Stop<BoxError>) -> Response<Body> {
+    let error: BoxError = match stop {
+        Stop::Reply(reply) => return tracked.reply(reply),
+        Stop::Failed(error) => error.into(),
+        Stop::Lost(error) => error,
+    };
     let why = format!("a rule of this session could not be followed: {error}");
     tracked.fail(why.clone());
     tracked.reply(Reply::text(StatusCode::BAD_GATEWAY, &why))
@@ -79,30 +84,30 @@ async fn outgoing(
     editing: Option<&Editing>,
     request: Request<Metered>,
     upgrade: Upgrade,
-) -> Result<(Request<Outgoing>, Upgrade), (BoxError, Upgrade)> {
+) -> Result<(Request<Outgoing>, Upgrade), (Stop<BoxError>, Upgrade)> {
+    let Some(editing) = editing else { return Ok((request.map(Either::Left), upgrade)) };
     let (mut parts, body) = request.into_parts();
-    let transform = match editing.map(|editing| editing.request(&mut parts)).transpose() {
-        Ok(transform) => transform.flatten(),
-        Err(error) => return Err((error.into(), upgrade)),
+    let has_body = !upgrade.is_wanted() && !body.is_end_stream();
+    // It is taken only if all of it is needed.
+    let mut body = Some(body);
+    let gather = async |transform| match body.take() {
+        Some(body) => gathered(body, transform).await.map(|(body, _)| body),
+        None => Ok(Bytes::new()),
     };
-    let request = |parts, body| Request::from_parts(parts, body);
-    match transform {
-        Some(transform) if upgrade.is_wanted() => {
-            Ok((request(parts, Either::Left(body)), upgrade.through(Some(transform))))
+    let shaped = match editing.request(&mut parts, has_body, gather).await {
+        Ok(shaped) => shaped,
+        Err(stop) => return Err((stop, upgrade)),
+    };
+    Ok(match (shaped, body) {
+        (Shaped::Whole(whole), _) => (Request::from_parts(parts, Either::Right(Full::new(whole))), upgrade),
+        (Shaped::Stream(transform), Some(body)) if upgrade.is_wanted() => {
+            (Request::from_parts(parts, Either::Left(body)), upgrade.through(transform))
         }
-        // A message without a body gets none.
-        Some(transform) if transform.is_whole() && !body.is_end_stream() => match gathered(body, transform).await {
-            Ok((body, _)) => {
-                parts.headers.insert(http::header::CONTENT_LENGTH, body.len().into());
-                Ok((request(parts, Either::Right(Full::new(body))), upgrade))
-            }
-            Err(error) => Err((error, upgrade)),
-        },
-        Some(transform) if !transform.is_whole() => {
-            Ok((request(parts, Either::Left(body.through(Some(transform)))), upgrade))
+        (Shaped::Stream(transform), Some(body)) => {
+            (Request::from_parts(parts, Either::Left(body.through(transform))), upgrade)
         }
-        Some(_) | None => Ok((request(parts, Either::Left(body)), upgrade)),
-    }
+        (Shaped::Stream(_), None) => (Request::from_parts(parts, Either::Right(Full::default())), upgrade),
+    })
 }
 
 /// All of a body, as rules change it, and its trailers.
@@ -133,11 +138,40 @@ async fn deliver(
 ) -> Response<Body> {
     let connection = &upstream.route.connection;
     let (mut parts, body) = response.into_parts();
-    let transform = match editing.map(|editing| editing.response(&mut parts)).transpose() {
-        Ok(transform) => transform.flatten(),
-        Err(error) => {
+    // It is taken only if all of it is needed.
+    let has_body = parts.status != StatusCode::SWITCHING_PROTOCOLS && !body.is_end_stream();
+    let (mut body, mut trailers) = (Some(body), Vec::new());
+    let gather = async |transform| match body.take() {
+        Some(body) => {
+            let (whole, found) = gathered(body, transform).await?;
+            trailers = found;
+            Ok(whole)
+        }
+        None => Ok(Bytes::new()),
+    };
+    let shaped = match &editing {
+        Some(editing) => editing.response(&mut parts, has_body, gather).await,
+        None => Ok(Shaped::Stream(None)),
+    };
+    let (transform, body) = match (shaped, body) {
+        (Ok(Shaped::Stream(transform)), Some(body)) => (transform, body),
+        (Ok(Shaped::Whole(whole)), _) => {
             upgrade.decline(connection);
-            return unfollowed(tracked, &error.into());
+            connection.exchanges.answer();
+            let fields = Field::all(&parts.headers);
+            let reply = Reply { status: parts.status, fields, body: whole, trailers, ..Reply::default() };
+            let mut given = tracked.reply(reply);
+            // With its names as they were written.
+            *given.extensions_mut() = parts.extensions;
+            return given;
+        }
+        (Ok(Shaped::Stream(_)), None) => {
+            upgrade.decline(connection);
+            return stopped(tracked, Stop::Lost("its body is lost".into()));
+        }
+        (Err(stop), _) => {
+            upgrade.decline(connection);
+            return stopped(tracked, stop);
         }
     };
     let mut response = Response::from_parts(parts, body);
@@ -145,31 +179,12 @@ async fn deliver(
         Ok(followed) => followed,
         Err(reply) => return tracked.reply(reply),
     };
-    match transform {
-        Some(transform) if transform.is_whole() && !response.body().is_end_stream() => {
-            let (parts, body) = response.into_parts();
-            return match gathered(body, transform).await {
-                Ok((body, trailers)) => {
-                    let fields = Field::all(&parts.headers);
-                    connection.exchanges.answer();
-                    let mut given =
-                        tracked.reply(Reply { status: parts.status, fields, body, trailers, ..Reply::default() });
-                    // With its names as they were written.
-                    *given.extensions_mut() = parts.extensions;
-                    given
-                }
-                Err(error) => unfollowed(tracked, &error),
-            };
-        }
-        transform => {
-            tracked.answer(&response);
-            connection.exchanges.answer();
-            response.map(|body| {
-                Either::Left(match switches {
-                    true => Metered::none(body, entered),
-                    false => Metered::response(body, tracked, entered, connection).through(transform),
-                })
-            })
-        }
-    }
+    tracked.answer(&response);
+    connection.exchanges.answer();
+    response.map(|body| {
+        Either::Left(match switches {
+            true => Metered::none(body, entered),
+            false => Metered::response(body, tracked, entered, connection).through(transform),
+        })
+    })
 }

@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use super::super::LINGER;
 use super::super::admission::{Limited, Settled, settle};
-use super::super::editing::Editing;
+use super::super::editing::{Editing, Shaped, Stop};
 use super::upstream::Upstream;
 use crate::engine::edit::{Failed, Transform};
 use crate::engine::http::exchange::{Direction, Exchange, Half};
@@ -188,8 +188,13 @@ async fn give(
     Ok(())
 }
 
-/// What a child is told whose exchange cannot go on as rules want it.
-fn unfollowed(exchange: &mut Exchange, error: &dyn std::fmt::Display) -> Reply {
+/// What a child is told whose exchange does not go on.
+fn stopped(exchange: &mut Exchange, stop: Stop<Unfit>) -> Reply {
+    let error = match stop {
+        Stop::Reply(reply) => return reply,
+        Stop::Failed(error) | Stop::Lost(Unfit::Failed(error)) => error.to_string(),
+        Stop::Lost(Unfit::Cut(cut)) => cut.text,
+    };
     let why = format!("a rule of this session could not be followed: {error}");
     exchange.fail(why.clone());
     Reply::text(StatusCode::BAD_GATEWAY, &why)
@@ -207,32 +212,32 @@ async fn forward(
     let (mut sent, mut received) = (exchange.half(Direction::Request), exchange.half(Direction::Response));
     let mut ends = body.is_end_stream();
     let is_head = head.method == Method::HEAD;
-    let edited = terms.editing.as_ref().map(|editing| editing.request(&mut head)).transpose();
-    let mut transform = match edited {
-        Ok(transform) => transform.flatten(),
-        Err(error) => {
-            let reply = unfollowed(exchange, &error);
+    let mut trailers = None;
+    let gather = async |transform| {
+        let (whole, found) =
+            gather((connection, terms), &mut body, Direction::Request, transform, Some(&mut sent)).await?;
+        trailers = found;
+        Ok(whole)
+    };
+    let shaped = match &terms.editing {
+        Some(editing) => editing.request(&mut head, !ends, gather).await,
+        None => Ok(Shaped::Stream(None)),
+    };
+    let (transform, whole) = match shaped {
+        Ok(Shaped::Stream(transform)) => (transform, None),
+        Ok(Shaped::Whole(whole)) => {
+            ends = whole.is_empty() && trailers.is_none();
+            (None, Some((whole, trailers)))
+        }
+        Err(Stop::Lost(Unfit::Cut(cut))) => {
+            exchange.fail(cut.text);
+            return respond.send_reset(cut.reason);
+        }
+        Err(stop) => {
+            let reply = stopped(exchange, stop);
             return answer_instead(connection, (reply, UNWANTED), is_head, body, respond, exchange).await;
         }
     };
-    let mut whole = None;
-    if let Some(transform) = transform.take_if(|transform| transform.is_whole() && !ends) {
-        match gather((connection, terms), &mut body, Direction::Request, transform, Some(&mut sent)).await {
-            Ok((changed, trailers)) => {
-                head.headers.insert(http::header::CONTENT_LENGTH, changed.len().into());
-                ends = changed.is_empty() && trailers.is_none();
-                whole = Some((changed, trailers));
-            }
-            Err(Unfit::Cut(cut)) => {
-                exchange.fail(cut.text);
-                return respond.send_reset(cut.reason);
-            }
-            Err(Unfit::Failed(error)) => {
-                let reply = unfollowed(exchange, &error);
-                return answer_instead(connection, (reply, UNWANTED), is_head, body, respond, exchange).await;
-            }
-        }
-    }
     let (response, mut upload) = match sender.send_request(Request::from_parts(head, ()), ends) {
         Ok(streams) => streams,
         Err(error) => {
@@ -380,22 +385,30 @@ async fn receive(
     };
     let (mut head, mut body) = head.into_parts();
     let ends = body.is_end_stream();
-    let edited = terms.editing.as_ref().map(|editing| editing.response(&mut head)).transpose();
-    let mut transform = match edited {
-        Ok(transform) => transform.flatten(),
-        Err(error) => return refuse_response(connection, &error, respond, half, exchange).await,
+    let mut trailers = None;
+    let gather = async |transform| {
+        let (whole, found) = gather((connection, terms), &mut body, Direction::Response, transform, None).await?;
+        trailers = found;
+        Ok(whole)
     };
-    let mut whole = None;
-    if let Some(transform) = transform.take_if(|transform| transform.is_whole() && !ends) {
-        match gather((connection, terms), &mut body, Direction::Response, transform, None).await {
-            Ok(gathered) => {
-                head.headers.insert(http::header::CONTENT_LENGTH, gathered.0.len().into());
-                whole = Some(gathered);
-            }
-            Err(Unfit::Cut(cut)) => return Err(cut),
-            Err(Unfit::Failed(error)) => return refuse_response(connection, &error, respond, half, exchange).await,
+    let shaped = match &terms.editing {
+        Some(editing) => editing.response(&mut head, !ends, gather).await,
+        None => Ok(Shaped::Stream(None)),
+    };
+    let (transform, whole) = match shaped {
+        Ok(Shaped::Stream(transform)) => (transform, None),
+        Ok(Shaped::Whole(whole)) => (None, Some((whole, trailers))),
+        Err(Stop::Lost(Unfit::Cut(cut))) => return Err(cut),
+        Err(stop) => {
+            let reply = stopped(exchange, stop);
+            exchange.answer(reply.status.as_u16(), &reply.head());
+            let given = give(connection, reply, false, respond, half).await;
+            let text = |error: BoxError| error.to_string();
+            let (side, reason) = (Side::Downstream, Reason::INTERNAL_ERROR);
+            return given.map_err(|error| Cut { side, reason, text: text(error) });
         }
-    }
+    };
+    let ends = ends && whole.is_none();
     exchange.answer(head.status.as_u16(), &Field::all(&head.headers));
     let sent = respond.send_response(Response::from_parts(head, ()), ends);
     let mut download = sent.map_err(|error| Cut::new(Side::Downstream, &error))?;
@@ -411,20 +424,6 @@ async fn receive(
         end(trailers, &mut download, half)
     };
     given.await.map_err(|error| Cut::new(Side::Downstream, &error))
-}
-
-/// Tells the child that its response cannot go on as rules want it.
-async fn refuse_response(
-    connection: &Connection,
-    error: &Failed,
-    respond: &mut SendResponse<Bytes>,
-    half: &mut Half,
-    exchange: &mut Exchange,
-) -> Result<(), Cut> {
-    let reply = unfollowed(exchange, error);
-    exchange.answer(reply.status.as_u16(), &reply.head());
-    let given = give(connection, reply, false, respond, half).await;
-    given.map_err(|error| Cut { side: Side::Downstream, reason: Reason::INTERNAL_ERROR, text: error.to_string() })
 }
 
 async fn wait(response: &mut ResponseFuture, respond: &mut SendResponse<Bytes>) -> Result<Response<RecvStream>, Cut> {
