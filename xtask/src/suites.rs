@@ -19,7 +19,9 @@ pub(crate) fn demo() -> Result<()> {
 pub(crate) fn bench() -> Result<()> {
     setup::setup()?;
     build::release()?;
-    run(&mut command("cargo", &["bench", "--locked", "--package", "agent", "--bench", "verdict"]))?;
+    for bench in ["verdict", "edit", "script"] {
+        run(&mut command("cargo", &["bench", "--locked", "--package", "agent", "--bench", bench]))?;
+    }
     run(&mut cargo_as_root(&["run", "--release", "--locked", "--package", "tests", "--bin", "bench"])?)
 }
 

@@ -231,7 +231,8 @@ impl Source<'_> {
         if let Some(path) = &rule.script {
             let read = (self.around.file)(&self.folder.join(path));
             let read = read.map_err(|error| wrong(format!("`{}` cannot be read: {error}", path.display())))?;
-            let source = String::from_utf8(read).map_err(|_| wrong(format!("`{}` is no text", path.display())))?;
+            let source =
+                String::from_utf8(read).map_err(|_invalid| wrong(format!("`{}` is no text", path.display())))?;
             let begun = Instant::now();
             let script = Script::new(&path.display().to_string(), &source, move || begun.elapsed());
             rule.loaded = Some(Box::new(script.map_err(|error| wrong(error.to_string()))?));
@@ -265,7 +266,7 @@ impl Source<'_> {
         for file in files {
             let content = self.named(file)?;
             if file.as_ref().extension().is_some_and(|extension| extension == "proto") {
-                let text = String::from_utf8(content).map_err(|_| self.wrong(file, "is no text"))?;
+                let text = String::from_utf8(content).map_err(|_invalid| self.wrong(file, "is no text"))?;
                 sources.push((file.as_ref().to_string_lossy().into_owned(), text));
             } else {
                 let added = schema.add_descriptor_set(&content);

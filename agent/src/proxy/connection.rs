@@ -215,7 +215,7 @@ impl Connection {
         let facts = self.facts(host.as_deref());
         let policy = self.proxy.policy();
         let outlook = policy.foresee(host.as_deref(), Some(facts));
-        let why = if !outlook.forwards && !(outlook.asks && is_asked) {
+        let why = if !(outlook.forwards || outlook.asks && is_asked) {
             "no rule lets anything pass"
         } else if policy.mode == Mode::Enforce && facts.is_elsewhere {
             "DNS did not give this address for this host"

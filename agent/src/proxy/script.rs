@@ -67,8 +67,8 @@ impl Running {
             failed
         });
         let gone = || Failed("the script has ended".to_owned());
-        self.jobs.send(job).map_err(|_| gone())?;
-        returned.recv().map_err(|_| gone())?
+        self.jobs.send(job).map_err(|_gone| gone())?;
+        returned.recv().map_err(|_gone| gone())?
     }
 }
 

@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use agent::config::file::parse;
+use agent::config::file::{Around, parse};
 use agent::engine::http::{Field, RequestHead};
 use agent::engine::policy::rules::subject::{ConnFacts, Subject};
 use agent::engine::policy::{Mode, Policy, Verdict};
@@ -18,21 +18,27 @@ fuzz_target!(|bytes: &[u8]| {
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     let (text, request) = (&bytes[..end], bytes.get(end + 1..).unwrap_or_default());
     let Ok(text) = std::str::from_utf8(text) else { return };
-    let Ok(settings) = parse(Path::new("agent.toml"), text, &|_| Err(std::io::ErrorKind::NotFound.into())) else {
-        return;
-    };
+    let around = Around { file: &|_| Err(std::io::ErrorKind::NotFound.into()), variable: &|_| None };
+    let Ok(settings) = parse(Path::new("agent.toml"), text, &around) else { return };
     let Some(head) = head(&String::from_utf8_lossy(request)) else { return };
-    let connection = ConnFacts { orig_dst: SocketAddr::from(([192, 0, 2, 1], 443)), server_name: None, process: None };
+    let connection = ConnFacts {
+        orig_dst: SocketAddr::from(([192, 0, 2, 1], 443)),
+        server_name: None,
+        process: None,
+        is_elsewhere: false,
+    };
     let subject = Subject::new(&head, connection);
     let rules = settings.rules;
     let found = rules.first(&subject).map(|(number, _)| number);
-    assert_eq!(found, rules.all().iter().position(|rule| rule.is_about(&subject)));
-    assert_eq!(found, rules.explain(&subject).iter().position(|explained| explained.matched));
+    assert_eq!(found, rules.all().iter().position(|rule| rule.verdict.is_some() && rule.is_about(&subject)));
+    let explained = rules.explain(&subject);
+    assert_eq!(found, explained.iter().position(|explained| explained.matched && explained.verdict != "edits"));
     let judgement = Policy { rules, ..Policy::new(Mode::Observe) }.decide(&head, connection);
     match judgement.verdict {
         Verdict::Forward(_) => assert!(judgement.reason.is_none()),
-        Verdict::Refuse(reply) => {
-            assert!((200..600).contains(&reply.status.as_u16()) && judgement.reason.is_some());
+        Verdict::Ask(question) => assert_eq!(question.host, subject.host()),
+        Verdict::Refuse(reply) | Verdict::Mock(reply) => {
+            assert!((200..600).contains(&reply.status.as_u16()));
             assert!(reply.fields.iter().all(|field| !field.value.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n'))));
         }
     }

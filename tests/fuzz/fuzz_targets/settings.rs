@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use agent::config::document::Mistake;
-use agent::config::file::{Error, parse};
+use agent::config::file::{Around, Error, parse};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -13,7 +13,8 @@ fuzz_target!(|bytes: &[u8]| {
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     let (text, named) = (&bytes[..end], bytes.get(end + 1..).unwrap_or_default());
     let Ok(text) = std::str::from_utf8(text) else { return };
-    match parse(Path::new("agent.toml"), text, &|_| Ok(named.to_vec())) {
+    let around = Around { file: &|_| Ok(named.to_vec()), variable: &|_| Some("secret".into()) };
+    match parse(Path::new("agent.toml"), text, &around) {
         Ok(settings) => assert!(settings.client_certificates.iter().all(|certificate| !certificate.chain.is_empty())),
         Err(Error::Unreadable { .. }) => panic!("nothing was to be read"),
         Err(Error::Wrong { mistakes, .. }) => {

@@ -70,6 +70,6 @@ impl Replace {
     /// If what comes of it is none.
     pub(super) fn in_text(&self, text: &str) -> Result<String, Failed> {
         let replaced = self.apply(text.as_bytes()).into_owned();
-        String::from_utf8(replaced).map_err(|_| Failed::new("what was replaced is no text any more"))
+        String::from_utf8(replaced).map_err(|_invalid| Failed::new("what was replaced is no text any more"))
     }
 }

@@ -123,7 +123,7 @@ impl Transform {
             Framing::Messages { reader, .. } => {
                 let mut messages = Vec::new();
                 reader.feed(input, &mut messages);
-                messages.into_iter().try_for_each(|message| self.message(message, out))
+                messages.iter().try_for_each(|message| self.message(message, out))
             }
         }
     }
@@ -153,7 +153,7 @@ impl Transform {
                 reader.end(&mut messages);
                 // What ends within an event is none (WHATWG HTML, section 9.2.6).
                 messages.retain(|message| message.kind != MessageKind::Event || message.note.is_some());
-                messages.into_iter().try_for_each(|message| self.message(message, out))
+                messages.iter().try_for_each(|message| self.message(message, out))
             }
         }
     }
@@ -187,7 +187,7 @@ impl Transform {
     }
 
     /// Changes a message and writes it anew.
-    fn message(&mut self, message: Message, out: &mut Vec<u8>) -> Result<(), Failed> {
+    fn message(&mut self, message: &Message, out: &mut Vec<u8>) -> Result<(), Failed> {
         let Framing::Messages { kind, is_json, .. } = &self.framing else { return Ok(()) };
         let (kind, is_json) = (*kind, *is_json);
         if message.kind == MessageKind::Malformed || message.is_cut {

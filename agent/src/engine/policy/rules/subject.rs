@@ -44,7 +44,6 @@ impl Certainty {
 
     /// Whether it does not hold.
     #[must_use]
-    #[expect(clippy::should_implement_trait, reason = "three values are no boolean")]
     pub const fn not(self) -> Self {
         match self {
             Self::No => Self::Yes,

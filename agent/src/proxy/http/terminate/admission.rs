@@ -11,6 +11,7 @@ use crate::engine::event::{Event, ExchangeId};
 use crate::engine::http::exchange::Direction;
 use crate::engine::http::{Reply, RequestHead, values};
 use crate::engine::policy::meter::{Applied, Entry, Meter};
+use crate::engine::policy::rules::amount::Bytes;
 use crate::engine::policy::rules::ask::Choice;
 use crate::engine::policy::{Judgement, Permit, Question, Verdict};
 use crate::proxy::Asking;
@@ -58,7 +59,7 @@ impl Limited {
 
     /// Bytes that a request may have, if that is limited.
     fn most(&self) -> Option<u64> {
-        self.applied.iter().filter_map(|applied| applied.limit.upload).map(|most| most.count()).min()
+        self.applied.iter().filter_map(|applied| applied.limit.upload).map(Bytes::count).min()
     }
 
     fn meter(&self) -> MutexGuard<'_, Meter> {

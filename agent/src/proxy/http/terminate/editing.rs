@@ -40,7 +40,7 @@ struct Scripted {
 /// What becomes of a body.
 pub(super) enum Shaped {
     /// It passes as it comes, changed by this.
-    Stream(Option<Transform>),
+    Stream(Option<Box<Transform>>),
     /// All of it is this.
     Whole(Bytes),
 }
@@ -109,7 +109,7 @@ impl Editing {
                 parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
                 Shaped::Whole(body)
             }
-            None => Shaped::Stream(transform),
+            None => Shaped::Stream(transform.map(Box::new)),
         })
     }
 
@@ -204,7 +204,7 @@ impl Editing {
                 parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
                 Shaped::Whole(body)
             }
-            None => Shaped::Stream(transform),
+            None => Shaped::Stream(transform.map(Box::new)),
         })
     }
 

@@ -84,7 +84,7 @@ impl Http2 {
                 self.refuse(block, None, out, |_, downstream| reply::reset(id, REFUSED_STREAM, downstream));
             }
             Verdict::Refuse(reply) | Verdict::Mock(reply) => {
-                self.answer(block, head.method == Method::HEAD, &reply, exchange, out)
+                self.answer(block, head.method == Method::HEAD, &reply, exchange, out);
             }
         }
         Ok(())

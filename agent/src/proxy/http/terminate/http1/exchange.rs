@@ -101,10 +101,10 @@ async fn outgoing(
     Ok(match (shaped, body) {
         (Shaped::Whole(whole), _) => (Request::from_parts(parts, Either::Right(Full::new(whole))), upgrade),
         (Shaped::Stream(transform), Some(body)) if upgrade.is_wanted() => {
-            (Request::from_parts(parts, Either::Left(body)), upgrade.through(transform))
+            (Request::from_parts(parts, Either::Left(body)), upgrade.through(transform.map(|transform| *transform)))
         }
         (Shaped::Stream(transform), Some(body)) => {
-            (Request::from_parts(parts, Either::Left(body.through(transform))), upgrade)
+            (Request::from_parts(parts, Either::Left(body.through(transform.map(|transform| *transform)))), upgrade)
         }
         (Shaped::Stream(_), None) => (Request::from_parts(parts, Either::Right(Full::default())), upgrade),
     })
@@ -154,7 +154,7 @@ async fn deliver(
         None => Ok(Shaped::Stream(None)),
     };
     let (transform, body) = match (shaped, body) {
-        (Ok(Shaped::Stream(transform)), Some(body)) => (transform, body),
+        (Ok(Shaped::Stream(transform)), Some(body)) => (transform.map(|transform| *transform), body),
         (Ok(Shaped::Whole(whole)), _) => {
             upgrade.decline(connection);
             connection.exchanges.answer();

@@ -224,7 +224,7 @@ async fn forward(
         None => Ok(Shaped::Stream(None)),
     };
     let (transform, whole) = match shaped {
-        Ok(Shaped::Stream(transform)) => (transform, None),
+        Ok(Shaped::Stream(transform)) => (transform.map(|transform| *transform), None),
         Ok(Shaped::Whole(whole)) => {
             ends = whole.is_empty() && trailers.is_none();
             (None, Some((whole, trailers)))
@@ -396,7 +396,7 @@ async fn receive(
         None => Ok(Shaped::Stream(None)),
     };
     let (transform, whole) = match shaped {
-        Ok(Shaped::Stream(transform)) => (transform, None),
+        Ok(Shaped::Stream(transform)) => (transform.map(|transform| *transform), None),
         Ok(Shaped::Whole(whole)) => (None, Some((whole, trailers))),
         Err(Stop::Lost(Unfit::Cut(cut))) => return Err(cut),
         Err(stop) => {
