@@ -60,7 +60,7 @@ impl<'a> Included<'a> {
 
     fn one(&mut self, folder: &Path, name: &str) -> Result<(), String> {
         let is_file = Path::new(name).extension().is_some_and(|extension| extension == "toml");
-        let path = if is_file { folder.join(name) } else { PathBuf::from(name) };
+        let path: PathBuf = if is_file { folder.join(name).components().collect() } else { PathBuf::from(name) };
         let place = normal(&path);
         if let Some(at) = self.chain.iter().position(|open| *open == place) {
             let circle = self.chain.iter().skip(at).chain([&place]).map(|file| file.display().to_string());
