@@ -11,6 +11,7 @@ use super::control;
 use super::flows::Page;
 use super::sessions::print_json;
 use crate::config::file::{self, Error};
+use crate::config::profiles::{PROFILES, Profile};
 use crate::engine::http::RequestHead;
 use crate::engine::policy::rules::example::{Asked, Example, Form, sender};
 use crate::engine::policy::rules::explain::{Condition, Explained};
@@ -40,7 +41,7 @@ pub fn check(path: &Path) -> anyhow::Result<bool> {
             ui::line(&format!("{}: {rules} {}", path.display(), if rules == 1 { "rule" } else { "rules" }));
             Ok(true)
         }
-        Err(error @ Error::Wrong { .. }) => {
+        Err(error @ Error::Wrong(_)) => {
             ui::text_out(&format!("{error}\n"));
             Ok(false)
         }
@@ -120,6 +121,22 @@ fn summary(judgement: &Judgement) -> String {
 pub fn reload(name: &str) -> anyhow::Result<()> {
     let done = control::ask(name, &control::Request::Reload)?;
     ui::line(&done);
+    Ok(())
+}
+
+/// Lists the ready-made rules, or prints those of a name.
+///
+/// # Errors
+/// If there is nothing of that name.
+pub fn profiles(name: Option<&str>) -> anyhow::Result<()> {
+    if let Some(name) = name {
+        ui::text_out(Profile::named(name)?.text);
+        return Ok(());
+    }
+    let width = PROFILES.iter().map(|profile| profile.name.len()).max().unwrap_or_default();
+    for profile in PROFILES {
+        ui::line(&format!("{:width$}  {}", profile.name, profile.purpose()));
+    }
     Ok(())
 }
 

@@ -26,8 +26,16 @@ enum Action {
     Test(TestArgs),
     /// Say what the rules of a file make of a request, rule by rule
     Explain(Box<ExplainArgs>),
+    /// List the ready-made rules that a file can include, or print them
+    Profiles(ProfilesArgs),
     /// Have a running session read its file of rules again
     Reload(ReloadArgs),
+}
+
+#[derive(Args)]
+struct ProfilesArgs {
+    /// Print this one
+    name: Option<String>,
 }
 
 #[derive(Args)]
@@ -110,6 +118,7 @@ pub(super) fn policy(args: PolicyArgs) -> anyhow::Result<u8> {
             policy::explain(&file, mode, explain.request()?, json)?;
             Ok(0)
         }
+        Action::Profiles(profiles) => policy::profiles(profiles.name.as_deref()).map(|()| 0),
         Action::Reload(reload) => policy::reload(&reload.name).map(|()| 0),
     }
 }

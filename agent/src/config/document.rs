@@ -59,7 +59,9 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, Vec<Mistake>> {
     }
 }
 
-fn in_order(mut mistakes: Vec<Mistake>) -> Vec<Mistake> {
+/// Mistakes, in the order of the document.
+#[must_use]
+pub fn in_order(mut mistakes: Vec<Mistake>) -> Vec<Mistake> {
     mistakes.sort();
     mistakes
 }

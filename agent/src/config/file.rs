@@ -1,6 +1,7 @@
 //! The file of `--config`: settings and rules in TOML, checked whole before anything is made. What is unknown in it is
 //! refused.
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::ops::Range;
@@ -17,6 +18,7 @@ use toml::Spanned;
 
 use super::capture;
 use super::document::{self, Mistake, line};
+use super::include::Included;
 use super::invoker;
 use crate::engine::decode::protobuf::schema::Schema;
 use crate::engine::edit;
@@ -50,9 +52,9 @@ pub struct Settings {
     pub schema: Schema,
     /// `[network]`.
     pub network: NetworkRules,
-    /// `[[rule]]`, in the file's order.
+    /// `[[rule]]`, in the order in which they count: the file's own, then those of `include`.
     pub rules: Rules,
-    /// `[[example]]`, each with the line that it begins in.
+    /// `[[example]]` of the file itself, each with the line that it begins in.
     pub examples: Vec<(usize, Example)>,
     /// A SHA-256, in hexadecimal, of the rules and all that they say.
     pub hash: String,
@@ -69,24 +71,40 @@ pub enum Error {
         /// Why not.
         source: std::io::Error,
     },
-    /// Something in it is wrong.
-    #[error("{}", lines(path, mistakes))]
-    Wrong {
-        /// The file.
-        path: PathBuf,
-        /// One at least, in its order.
-        mistakes: Vec<Mistake>,
-    },
+    /// Something in it is wrong, or in what it includes: one file at least.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Wrong(Vec<Wrong>),
 }
 
-fn lines(path: &Path, mistakes: &[Mistake]) -> String {
-    let line = |mistake: &Mistake| format!("{}:{}:{}: {}", path.display(), mistake.line, mistake.column, mistake.what);
-    mistakes.iter().map(line).collect::<Vec<_>>().join("\n")
+/// What is wrong with a file.
+#[derive(Debug)]
+pub struct Wrong {
+    /// The file, or the name of a profile.
+    pub path: PathBuf,
+    /// One at least, in its order.
+    pub mistakes: Vec<Mistake>,
+}
+
+impl Wrong {
+    /// What is wrong with the file at `path`, if anything is.
+    pub(super) fn new(path: &Path, mistakes: Vec<Mistake>) -> Option<Self> {
+        (!mistakes.is_empty()).then(|| Self { path: path.to_owned(), mistakes: document::in_order(mistakes) })
+    }
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = |mistake: &Mistake| format!("{}:{}:{}", self.path.display(), mistake.line, mistake.column);
+        let lines = self.mistakes.iter().map(|mistake| format!("{}: {}", place(mistake), mistake.what));
+        f.write_str(&lines.collect::<Vec<_>>().join("\n"))
+    }
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
+    #[serde(default)]
+    include: Vec<Spanned<String>>,
     on_pinned: Option<OnPinned>,
     refuse: Option<Refuse>,
     check_addresses: Option<bool>,
@@ -133,9 +151,8 @@ pub struct Around<'a> {
 /// # Errors
 /// As [`read`].
 pub fn parse(path: &Path, text: &str, around: &Around<'_>) -> Result<Settings, Error> {
-    let wrong = |mistakes| Error::Wrong { path: path.to_owned(), mistakes };
-    let document: Document = document::read(text).map_err(wrong)?;
-    let source = Source { folder: path.parent().unwrap_or(Path::new("")), text, around };
+    let document: Document = document::read(text).map_err(|mistakes| wrong(path, mistakes, Vec::new()))?;
+    let source = Source::new(path, text, around);
     let certificates = document.client_certificate.into_iter().map(|entry| source.client_certificate(entry));
     let (good, bad): (Vec<_>, Vec<_>) = certificates.partition(Result::is_ok);
     let mut mistakes: Vec<Mistake> = bad.into_iter().filter_map(Result::err).collect();
@@ -146,20 +163,15 @@ pub fn parse(path: &Path, text: &str, around: &Around<'_>) -> Result<Settings, E
         Some(Mistake::at(text, &network.span(), invalid.to_string()))
     }));
     let network = network.map(Spanned::into_inner).unwrap_or_default();
-    let (mut rules, mut variables) = (Vec::new(), Vec::new());
-    for rule in document.rule {
-        let place = rule.span();
-        let mut rule = rule.into_inner();
-        mistakes.extend(source.fill(&mut rule, &place).err());
-        variables.extend(rule.request.secrets().chain(rule.response.secrets()).filter_map(|(from, _)| match from {
-            edit::Source::Env(name) => Some(name.clone()),
-            edit::Source::File(_) => None,
-        }));
-        rules.push(rule);
+    let (mut rules, in_rules) = source.rules(document.rule);
+    mistakes.extend(in_rules);
+    let mut included = Included::new(path, around);
+    mistakes.extend(included.take_in(&source, &document.include));
+    if !mistakes.is_empty() || !included.wrong.is_empty() {
+        return Err(wrong(path, mistakes, included.wrong));
     }
-    if !mistakes.is_empty() {
-        return Err(wrong(mistakes));
-    }
+    rules.extend(included.rules);
+    let variables = rules.iter_mut().flat_map(variables).collect();
     let (on_pinned, refuse, capture) = (document.on_pinned, document.refuse, document.capture);
     let client_certificates = good.into_iter().flatten().collect();
     let examples = document.example.into_iter().map(|example| (line(text, &example.span()), example.into_inner()));
@@ -181,19 +193,52 @@ pub fn parse(path: &Path, text: &str, around: &Around<'_>) -> Result<Settings, E
     })
 }
 
+/// What is wrong with a file, and with what it includes.
+fn wrong(path: &Path, mistakes: Vec<Mistake>, included: Vec<Wrong>) -> Error {
+    Error::Wrong(Wrong::new(path, mistakes).into_iter().chain(included).collect())
+}
+
+/// The variables that a rule takes values from.
+fn variables(rule: &mut Rule) -> impl Iterator<Item = String> {
+    rule.request.secrets().chain(rule.response.secrets()).filter_map(|(from, _)| match from {
+        edit::Source::Env(name) => Some(name.clone()),
+        edit::Source::File(_) => None,
+    })
+}
+
 fn hash(network: &NetworkRules, rules: &Rules) -> String {
     let json = serde_json::to_vec(&(network, rules)).unwrap_or_default();
     hex(digest(&SHA256, &json).as_ref())
 }
 
-/// The file, for messages about it.
-struct Source<'a> {
-    folder: &'a Path,
-    text: &'a str,
+/// A file, for messages about it.
+pub(super) struct Source<'a> {
+    /// Where what it names is found.
+    pub folder: &'a Path,
+    /// Its content.
+    pub text: &'a str,
     around: &'a Around<'a>,
 }
 
-impl Source<'_> {
+impl<'a> Source<'a> {
+    /// The file at `path`.
+    pub(super) fn new(path: &'a Path, text: &'a str, around: &'a Around<'a>) -> Self {
+        Self { folder: path.parent().unwrap_or(Path::new("")), text, around }
+    }
+
+    /// Its rules, with all that they name, and what is wrong with them.
+    pub(super) fn rules(&self, rules: Vec<Spanned<Rule>>) -> (Vec<Rule>, Vec<Mistake>) {
+        let mut mistakes = Vec::new();
+        let mut filled = |rule: Spanned<Rule>| {
+            let place = rule.span();
+            let mut rule = rule.into_inner();
+            mistakes.extend(self.fill(&mut rule, &place).err());
+            rule
+        };
+        let rules = rules.into_iter().map(&mut filled).collect();
+        (rules, mistakes)
+    }
+
     fn client_certificate(&self, entry: Entry) -> Result<ClientCertificate, Mistake> {
         let pem = self.named(&entry.cert)?;
         let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();

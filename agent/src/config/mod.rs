@@ -5,7 +5,9 @@ pub mod authority;
 pub mod capture;
 pub mod document;
 pub mod file;
+mod include;
 pub mod invoker;
+pub mod profiles;
 mod writable;
 
 use std::ffi::{OsStr, OsString};

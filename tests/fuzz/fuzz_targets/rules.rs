@@ -8,6 +8,7 @@ use std::path::Path;
 
 use agent::config::file::{Around, parse};
 use agent::engine::http::{Field, RequestHead};
+use agent::engine::policy::rules::rule::Rule;
 use agent::engine::policy::rules::subject::{ConnFacts, Subject};
 use agent::engine::policy::{Mode, Policy, Verdict};
 use http::Method;
@@ -21,27 +22,27 @@ fuzz_target!(|bytes: &[u8]| {
     let around = Around { file: &|_| Err(std::io::ErrorKind::NotFound.into()), variable: &|_| None };
     let Ok(settings) = parse(Path::new("agent.toml"), text, &around) else { return };
     let Some(head) = head(&String::from_utf8_lossy(request)) else { return };
-    let connection = ConnFacts {
-        orig_dst: SocketAddr::from(([192, 0, 2, 1], 443)),
-        server_name: None,
-        process: None,
-        is_elsewhere: false,
-    };
+    let orig_dst = SocketAddr::from(([192, 0, 2, 1], 443));
+    let connection = ConnFacts { orig_dst, server_name: None, process: None, is_elsewhere: false };
     let subject = Subject::new(&head, connection);
     let rules = settings.rules;
     let found = rules.first(&subject).map(|(number, _)| number);
-    assert_eq!(found, rules.all().iter().position(|rule| rule.verdict.is_some() && rule.is_about(&subject)));
-    let explained = rules.explain(&subject);
-    assert_eq!(found, explained.iter().position(|explained| explained.matched && explained.verdict != "edits"));
+    let about: Vec<bool> = rules.all().iter().map(|rule| rule.is_about(&subject)).collect();
+    let decides = |(rule, about): (&Rule, &bool)| *about && rule.verdict.is_some();
+    assert_eq!(found, rules.all().iter().zip(&about).position(decides));
+    assert_eq!(about, rules.explain(&subject).iter().map(|explained| explained.matched).collect::<Vec<_>>());
     let judgement = Policy { rules, ..Policy::new(Mode::Observe) }.decide(&head, connection);
-    match judgement.verdict {
-        Verdict::Forward(_) => assert!(judgement.reason.is_none()),
-        Verdict::Ask(question) => assert_eq!(question.host, subject.host()),
-        Verdict::Refuse(reply) | Verdict::Mock(reply) => {
-            assert!((200..600).contains(&reply.status.as_u16()));
-            assert!(reply.fields.iter().all(|field| !field.value.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n'))));
+    let reply = match judgement.verdict {
+        Verdict::Forward(_) => return assert!(judgement.reason.is_none()),
+        Verdict::Refuse(reply) => {
+            assert!(judgement.reason.is_some());
+            reply
         }
-    }
+        Verdict::Ask(question) => return assert_eq!(question.host, subject.host()),
+        Verdict::Mock(reply) => reply,
+    };
+    assert!((200..600).contains(&reply.status.as_u16()));
+    assert!(reply.fields.iter().all(|field| !field.value.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n'))));
 });
 
 /// Method, authority and path, and fields, each on a line.

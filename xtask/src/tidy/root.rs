@@ -2,7 +2,7 @@
 
 use super::tree::{Finding, Tree};
 
-const ALLOWED: [&str; 13] = [
+const ALLOWED: [&str; 14] = [
     "Cargo.lock",
     "Cargo.toml",
     "LICENSE-APACHE",
@@ -12,6 +12,7 @@ const ALLOWED: [&str; 13] = [
     "agent-common",
     "agent-ebpf",
     "docs",
+    "profiles",
     "rust-toolchain.toml",
     "target",
     "tests",
