@@ -220,3 +220,15 @@ fn the_examples_of_the_document_are_files_that_a_session_could_use() {
         policy(&lab, &["test", &lab.scratch.write("example.toml", example)]).ok();
     }
 }
+
+#[test]
+fn a_request_with_a_body_is_refused_without_an_error_of_the_connection() {
+    let lab = Lab::new();
+    over_each_carrier(&lab, "[[rule]]\nmatch.path = '/no'\nverdict = 'block'\n", |session| {
+        // Over HTTP/2, curl stops sending when it has the head of the answer.
+        let argv = ["curl", "-sS", "--http2", "-d", "amount=1", "-w", "%{http_code}\n", "-o", "/dev/null"];
+        for _ in 0..50 {
+            assert_eq!(session.exec(&[&argv[..], &["https://origin.test/no"]].concat()).ok(), "403\n");
+        }
+    });
+}

@@ -7,7 +7,7 @@ pub(super) const VECTOR: Vector = Vector {
     what: "a server name in TLS, another in :authority of HTTP/2, and a third in Host",
     levels: ENFORCED,
     how: How::Inside(attempt),
-    expect: |_| Expect::Any(&[Expect::Intercepted, Expect::Worker("message_refused")]),
+    expect: |_| Expect::Any(&[Expect::Worker("exchange_refused"), Expect::Worker("message_refused")]),
 };
 
 fn attempt(target: &Target) -> Vec<Step> {

@@ -9,6 +9,7 @@ mod bluetooth;
 mod capture_directory;
 mod cgroup_escape;
 mod connect_tunnel;
+mod control_socket;
 mod daemon_outlives;
 mod devices;
 mod dns_other_resolver;
@@ -85,6 +86,7 @@ mod raw_icmp;
 mod raw_other;
 mod raw_tunnels;
 mod request_smuggling;
+mod rule_spellings;
 mod sctp_dccp_udplite;
 mod setns_host;
 mod setns_pidfd;
@@ -198,12 +200,14 @@ pub const ALL: &[Vector] = &[
     embedded_v4::VECTOR,
     lan::VECTOR,
     sni_host_mismatch::VECTOR,
+    rule_spellings::VECTOR,
     h2_authority_mismatch::VECTOR,
     sni_other_address::VECTOR,
     no_sni::VECTOR,
     ech::VECTOR,
     odd_names::VECTOR,
     connect_tunnel::VECTOR,
+    control_socket::VECTOR,
     websocket_tunnel::VECTOR,
     h2c_upgrade::VECTOR,
     other_upgrade::VECTOR,

@@ -1,5 +1,4 @@
-//! Domain fronting: a name for TLS, another for HTTP. There are no rules about hosts yet, so it passes and is recorded
-//! with both.
+//! Domain fronting: a name for TLS, another for HTTP. Where there are rules, both must be the same.
 
 use crate::bypass::{ENFORCED, Expect, How, Step, Target, Vector, talk};
 
@@ -8,7 +7,7 @@ pub(super) const VECTOR: Vector = Vector {
     what: "a server name in TLS, another in Host (domain fronting)",
     levels: ENFORCED,
     how: How::Inside(attempt),
-    expect: |_| Expect::Intercepted,
+    expect: |_| Expect::Worker("exchange_refused"),
 };
 
 fn attempt(target: &Target) -> Vec<Step> {

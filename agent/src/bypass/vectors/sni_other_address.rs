@@ -9,7 +9,7 @@ pub(super) const VECTOR: Vector = Vector {
     what: "the name of one server at the address of another",
     levels: ENFORCED,
     how: How::Inside(attempt),
-    expect: |_| Expect::Intercepted,
+    expect: |_| Expect::Worker("exchange_refused"),
 };
 
 fn attempt(target: &Target) -> Vec<Step> {

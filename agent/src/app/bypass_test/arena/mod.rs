@@ -36,8 +36,8 @@ const PORTS: [u16; 12] = [22, 25, 53, 80, 443, 853, 993, 8080, 8443, 9418, 9999,
 /// Ports of the host at which somebody listens, on every address of it.
 const HOST_PORTS: [u16; 5] = [22, 80, 443, 2375, 8080];
 
-/// Rules of sessions that allow what is understood.
-const RULES: &str = "[[rule]]\nverdict = \"allow\"\n";
+/// Rules of sessions that allow what is understood, but for one path.
+const RULES: &str = "[[rule]]\nmatch.path = \"/forbidden/**\"\nverdict = \"block\"\n[[rule]]\nverdict = \"allow\"\n";
 
 /// The two namespaces and who listens in them.
 pub(super) struct Arena {

@@ -47,8 +47,10 @@ pub(super) enum Shaped {
 
 /// Why a message does not go on.
 pub(super) enum Stop<E> {
-    /// It is answered with this instead.
-    Reply(Reply),
+    /// It is refused with this.
+    Refuse(Reply),
+    /// It is answered with this, as if by the server.
+    Mock(Reply),
     /// What rules want cannot be done.
     Failed(Failed),
     /// Its body did not come.
@@ -96,7 +98,8 @@ impl Editing {
         }
         for scripted in self.scripts.iter().filter(|scripted| scripted.script.wants_requests()) {
             self.ask(scripted, &mut head, &mut whole).map_err(|stop| match stop {
-                Stop::Reply(reply) => Stop::Reply(reply),
+                Stop::Refuse(reply) => Stop::Refuse(reply),
+                Stop::Mock(reply) => Stop::Mock(reply),
                 Stop::Failed(failed) | Stop::Lost(failed) => Stop::Failed(failed),
             })?;
         }
@@ -137,7 +140,7 @@ impl Editing {
                 let judgement = self.policy.scripted(&self.head, facts, &rule, &block);
                 self.account(&judgement);
                 if let Verdict::Refuse(reply) = judgement.verdict {
-                    return Err(Stop::Reply(reply));
+                    return Err(Stop::Refuse(reply));
                 }
             }
             Action::Respond(reply) => {
@@ -146,7 +149,7 @@ impl Editing {
                     status: reply.status.as_u16(),
                     rule: Some(rule),
                 });
-                return Err(Stop::Reply(reply));
+                return Err(Stop::Mock(reply));
             }
         }
         Ok(())

@@ -70,7 +70,7 @@ pub(super) fn exchange(
 /// What a child is told whose exchange does not go on.
 fn stopped(tracked: &Arc<Tracked>, stop: Stop<BoxError>) -> Response<Body> {
     let error: BoxError = match stop {
-        Stop::Reply(reply) => return tracked.reply(reply),
+        Stop::Refuse(reply) | Stop::Mock(reply) => return tracked.reply(reply),
         Stop::Failed(error) => error.into(),
         Stop::Lost(error) => error,
     };
@@ -96,7 +96,13 @@ async fn outgoing(
     };
     let shaped = match editing.request(&mut parts, has_body, gather).await {
         Ok(shaped) => shaped,
-        Err(stop) => return Err((stop, upgrade)),
+        Err(stop) => {
+            if let (Stop::Mock(_), Some(body)) = (&stop, body) {
+                // As a server would: clients take an answer before they have sent all for a failure.
+                body.take_all().await;
+            }
+            return Err((stop, upgrade));
+        }
     };
     Ok(match (shaped, body) {
         (Shaped::Whole(whole), _) => (Request::from_parts(parts, Either::Right(Full::new(whole))), upgrade),

@@ -1,5 +1,7 @@
 //! HTTP/2, with h2 on both sides.
 
+mod answer;
+mod pipe;
 mod stream;
 mod upstream;
 
