@@ -52,6 +52,7 @@ fn median(rules: Rules) -> f64 {
         server_name: None,
         process: None,
         is_elsewhere: false,
+        now: None,
     };
     let mut rounds: Vec<f64> = (0..ROUNDS)
         .map(|_| {

@@ -194,6 +194,10 @@ impl Sink for Bus {
         }
     }
 
+    fn audits(&self) -> bool {
+        self.audit.is_some()
+    }
+
     fn judged(&self, judged: Judged) {
         if let Some(audit) = &self.audit {
             audit.write(&judged);

@@ -48,11 +48,9 @@ impl Recorder {
         }
     }
 
-    /// Takes the verdict of a request. What passes because no rule is about it goes without.
+    /// Takes the verdict of a request.
     pub fn judged(&self, judged: Judged) {
-        if judged.rule.is_some() || judged.reason.is_some() || !judged.rules.is_empty() {
-            self.queue.put(Fact::Judged(Box::new(judged)));
-        }
+        self.queue.put(Fact::Judged(Box::new(judged)));
     }
 
     /// Takes a secret of a TLS connection on `side`, `child` or `upstream`: its line in a key log.

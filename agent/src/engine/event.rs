@@ -24,6 +24,11 @@ pub trait Sink: Send + Sync {
         None
     }
 
+    /// Whether every verdict is to be told of, also where there is neither a rule nor a reason.
+    fn audits(&self) -> bool {
+        false
+    }
+
     /// Takes the verdict of one request.
     fn judged(&self, _judged: Judged) {}
 }

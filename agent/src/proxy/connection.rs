@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use agent_common::maps;
 use tokio::net::TcpStream;
@@ -21,6 +22,7 @@ use crate::engine::http::RequestHead;
 use crate::engine::http::exchange::Exchange;
 use crate::engine::policy::host::comparable;
 use crate::engine::policy::rules::Outlook;
+use crate::engine::policy::rules::moment::Moment;
 use crate::engine::policy::rules::rule::Word;
 use crate::engine::policy::rules::subject::ConnFacts;
 use crate::engine::policy::{ConnPermit, Content, Judgement, Mode, Policy, Verdict};
@@ -194,7 +196,9 @@ impl Connection {
         let policy = self.proxy.policy();
         let is_strict = policy.mode == Mode::Enforce && policy.checks_addresses;
         let is_elsewhere = is_strict && host.is_some_and(|host| !self.is_at(host));
-        ConnFacts { orig_dst: self.orig_dst, server_name, process: self.process.as_ref(), is_elsewhere }
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = Some(Moment::at(since.as_secs()));
+        ConnFacts { orig_dst: self.orig_dst, server_name, process: self.process.as_ref(), is_elsewhere, now }
     }
 
     /// Whether `host` is the address that it goes to, or DNS says that it is there.
@@ -273,6 +277,10 @@ impl Connection {
 impl Connection {
     /// Has a judgement recorded.
     pub(crate) fn account(&self, exchange: ExchangeId, head: &RequestHead, policy: &Policy, judgement: &Judgement) {
+        let has_rules = !policy.hash.is_empty() || judgement.reason.is_some();
+        if !has_rules && !self.proxy.events.audits() {
+            return;
+        }
         self.proxy.events.judged(event::Judged {
             exchange,
             request: format!("{} {}", head.method, head.url()),

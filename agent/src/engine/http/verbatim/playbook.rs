@@ -67,6 +67,7 @@ impl Exchanges for Book {
             server_name: None,
             process: None,
             is_elsewhere: false,
+            now: None,
         };
         (exchange, self.policy().decide(head, connection).verdict)
     }

@@ -110,7 +110,7 @@ impl Asked {
     #[must_use]
     pub fn connection(&self) -> ConnFacts<'_> {
         let (server_name, process) = (self.server_name.as_deref(), self.process.as_ref());
-        ConnFacts { orig_dst: self.address, server_name, process, is_elsewhere: false }
+        ConnFacts { orig_dst: self.address, server_name, process, is_elsewhere: false, now: None }
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::any_of::AnyOf;
+use super::moment::Span;
 use super::pattern::{PathPattern, TextPattern};
 use super::place::{Hosts, Network, Ports};
 use super::status::StatusRange;
@@ -41,6 +42,8 @@ pub struct Match {
     pub user: Option<AnyOf<u32>>,
     /// Media type of the request's body, without parameters.
     pub content_type: Option<AnyOf<TextPattern>>,
+    /// When the request comes.
+    pub time: Option<AnyOf<Span>>,
     /// Status of the response: for what is changed in responses.
     pub status: Option<AnyOf<StatusRange>>,
 }
@@ -92,13 +95,15 @@ pub enum Key {
     User,
     /// `content_type`
     ContentType,
+    /// `time`
+    Time,
     /// `status`
     Status,
 }
 
 impl Key {
     /// All, in the order in which they are looked at.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Host,
         Self::Port,
         Self::Cidr,
@@ -111,6 +116,7 @@ impl Key {
         Self::ContentType,
         Self::Header,
         Self::Query,
+        Self::Time,
         Self::Status,
     ];
 
@@ -130,6 +136,7 @@ impl Key {
             Self::Process => "process",
             Self::User => "user",
             Self::ContentType => "content_type",
+            Self::Time => "time",
             Self::Status => "status",
         }
     }
@@ -197,6 +204,7 @@ impl Match {
             Key::Process => self.process.is_some(),
             Key::User => self.user.is_some(),
             Key::ContentType => self.content_type.is_some(),
+            Key::Time => self.time.is_some(),
             Key::Status => self.status.is_some(),
         }
     }
@@ -215,6 +223,7 @@ impl Match {
             Key::ContentType => {
                 any(&self.content_type, |media| subject.content_type().is_some_and(|found| media.matches(found)))
             }
+            Key::Time => any(&self.time, |span| subject.connection.now.is_some_and(|now| span.contains(now))),
             Key::Status => any(&self.status, |range| subject.status.is_some_and(|status| range.contains(status))),
             Key::Header => all_of(&self.header, |name, value| {
                 values(&subject.head.fields, name).any(|found| value.any(|value| value.matches(found)))
@@ -305,6 +314,8 @@ mod tests {
             ("query = { amount = '~^[0-9]+$', live = '' }", true),
             ("query = { amount = ['1', '2'] }", false),
             ("query = { none = '*' }", false),
+            ("time = 'sat'", true),
+            ("time = ['mon-fri', '00:00-12:00']", false),
             ("grpc = '**'", false),
             ("process = 'curl'", true),
             ("process = '/usr/bin/*'", true),

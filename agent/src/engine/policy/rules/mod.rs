@@ -9,6 +9,7 @@ mod index;
 pub mod limit;
 pub mod matcher;
 pub mod mock;
+pub mod moment;
 pub mod pattern;
 pub mod place;
 pub mod rule;

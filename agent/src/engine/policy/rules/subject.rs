@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use http::StatusCode;
 
+use super::moment::Moment;
 use crate::engine::decode::stream::Kind;
 use crate::engine::http::exchange::Direction;
 use crate::engine::http::{RequestHead, values};
@@ -22,6 +23,8 @@ pub struct ConnFacts<'a> {
     pub process: Option<&'a Process>,
     /// The address is not one that DNS gave for the host.
     pub is_elsewhere: bool,
+    /// What time it is, if that is known.
+    pub now: Option<Moment>,
 }
 
 /// Whether a rule will be about what comes on a connection.
@@ -196,6 +199,7 @@ pub(in crate::engine) mod tests {
             server_name: None,
             process: Some(&CURL),
             is_elsewhere: false,
+            now: Some(Moment::at(1_795_901_760)),
         }
     }
 

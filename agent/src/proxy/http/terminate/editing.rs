@@ -32,9 +32,18 @@ pub(super) struct Editing {
 /// A script that is about the exchange.
 struct Scripted {
     rule: String,
-    script: Script,
     running: Running,
     on_error: Choice,
+    wants: Wants,
+}
+
+/// What a script wants to see.
+#[expect(clippy::struct_excessive_bools, reason = "four questions, each with an answer of its own")]
+struct Wants {
+    requests: bool,
+    request_bodies: bool,
+    responses: bool,
+    messages: bool,
 }
 
 /// What becomes of a body.
@@ -67,7 +76,13 @@ impl Editing {
     ) -> Self {
         let scripted = |(rule, script, on_error): (String, &Script, Choice)| {
             let running = connection.proxy.scripts.running(script, &connection.proxy.events);
-            Scripted { rule, script: script.clone(), running, on_error }
+            let wants = Wants {
+                requests: script.wants_requests(),
+                request_bodies: script.wants_request_bodies(),
+                responses: script.wants_responses(head.host()),
+                messages: script.wants_messages(),
+            };
+            Scripted { rule, running, on_error, wants }
         };
         let subject = Subject::new(&head, connection.facts(Some(head.host())));
         let scripts = policy.rules.scripts(&subject).into_iter().map(scripted).collect();
@@ -87,7 +102,7 @@ impl Editing {
         self.report(edited.rules);
         let mut transform = edited.transform;
         let is_stream = head.tunnel.is_some() || Kind::of(Direction::Request, &head.fields, None, None).is_some();
-        let is_wanted = self.scripts.iter().any(|scripted| scripted.script.wants_request_bodies());
+        let is_wanted = self.scripts.iter().any(|scripted| scripted.wants.request_bodies);
         let is_whole = transform.as_ref().is_some_and(Transform::is_whole) || is_wanted && !is_stream;
         let mut whole = None;
         if has_body && is_whole {
@@ -96,7 +111,7 @@ impl Editing {
             transform.mend(&mut head.fields);
             whole = Some(gather(transform).await.map_err(Stop::Lost)?);
         }
-        for scripted in self.scripts.iter().filter(|scripted| scripted.script.wants_requests()) {
+        for scripted in self.scripts.iter().filter(|scripted| scripted.wants.requests) {
             self.ask(scripted, &mut head, &mut whole).map_err(|stop| match stop {
                 Stop::Refuse(reply) => Stop::Refuse(reply),
                 Stop::Mock(reply) => Stop::Mock(reply),
@@ -174,8 +189,7 @@ impl Editing {
         let response = Some((came.as_u16(), &before[..]));
         let is_stream = came == StatusCode::SWITCHING_PROTOCOLS
             || Kind::of(Direction::Response, &self.head.fields, tunnel, response).is_some();
-        let host = self.head.host().to_owned();
-        let asked = || self.scripts.iter().filter(|scripted| scripted.script.wants_responses(&host));
+        let asked = || self.scripts.iter().filter(|scripted| scripted.wants.responses);
         let is_whole = transform.as_ref().is_some_and(Transform::is_whole) || asked().next().is_some() && !is_stream;
         let mut whole = None;
         if has_body && is_whole {
@@ -213,7 +227,7 @@ impl Editing {
 
     /// What scripts make of messages.
     fn messages(&self) -> Vec<Box<dyn Change>> {
-        let wanting = self.scripts.iter().filter(|scripted| scripted.script.wants_messages());
+        let wanting = self.scripts.iter().filter(|scripted| scripted.wants.messages);
         let told = wanting.map(|scripted| {
             let Scripted { running, on_error, .. } = scripted;
             Box::new(Told { running: running.clone(), on_error: *on_error, request: self.head.clone() })
