@@ -187,3 +187,49 @@ fn a_dry_run_lets_all_pass_and_says_what_enforce_mode_would_do() {
         }
     });
 }
+
+#[test]
+fn rules_look_at_bodies_and_what_passes_is_whole() {
+    let lab = Lab::new();
+    let rules = "[[rule]]\nname = 'model'\nmatch.body = { '/model' = 'gpt-4*' }\nverdict = 'block'\n\
+                 [[rule]]\nname = 'graphql'\nmatch.graphql = 'Delete*'\nverdict = 'block'\n\
+                 [[rule]]\nname = 'rpc'\nmatch.jsonrpc = 'eth_send*'\nverdict = 'block'\n\
+                 [[rule]]\nname = 'tool'\nmatch.mcp = 'shell'\nverdict = 'block'\n\
+                 [[rule]]\nname = 'magic'\nmatch.body = { '' = '~magic' }\nresponse.headers.set = { x-magic = 'yes' }\n\
+                 request.body.replace = [{ pattern = 'magic', with = 'spell' }]\n";
+    over_each_carrier(&lab, "observe", rules, |session| {
+        for version in VERSIONS {
+            for (body, rule) in [
+                ("{\"model\":\"gpt-4o\"}", Some("model")),
+                ("{\"query\":\"mutation DeleteAll { x }\"}", Some("graphql")),
+                ("{\"jsonrpc\":\"2.0\",\"method\":\"eth_sendRawTransaction\"}", Some("rpc")),
+                ("[{\"jsonrpc\":\"2.0\",\"method\":\"tools/call\",\"params\":{\"name\":\"shell\"}}]", Some("tool")),
+                ("{\"model\":\"gpt-3\"}", None),
+                ("", None),
+            ] {
+                let file = lab.scratch.write("body", body);
+                let put = ["-T", &file, "-H", "Expect:", "https://origin.test/upload/x"];
+                let (answer, status) = curl(session, &[&[version], &put[..]].concat());
+                match rule {
+                    Some(rule) => assert!(status == "403" && answer.contains(rule), "{version} {body}: {answer}"),
+                    None => {
+                        assert!(status.starts_with("20"), "{version} {body}: {status}");
+                        let path = std::path::Path::new(&lab.www("origin.test")).join("upload/x");
+                        assert_eq!(std::fs::read_to_string(&path).unwrap(), body, "{version}");
+                        std::fs::remove_file(path).unwrap();
+                    }
+                }
+            }
+            let file = lab.scratch.write("body", "some magic words");
+            let argv = ["curl", "-sSi", version, "-T", &file, "-H", "Expect:", "https://origin.test/upload/x"];
+            assert!(session.exec(&argv).ok().to_ascii_lowercase().contains("x-magic: yes"), "{version}");
+            let path = std::path::Path::new(&lab.www("origin.test")).join("upload/x");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), "some spell words", "{version}");
+            std::fs::remove_file(path).unwrap();
+            let large = lab.scratch.write("large", "x".repeat(1_100_000));
+            let (answer, status) = curl(session, &[version, "-T", &large, "https://origin.test/upload/x"]);
+            assert!(status == "413" && answer.contains("larger than 1 MiB"), "{version}: {status} {answer}");
+            assert_eq!(curl(session, &[version, "https://origin.test/hello"]).1, "200");
+        }
+    });
+}

@@ -167,8 +167,11 @@ fn recorded(exchange: &Exchange) -> anyhow::Result<Asked> {
     let connection = exchange.connection.as_ref().context("its connection is not recorded")?;
     let program = connection.executable.as_deref().or(connection.process.as_deref()).unwrap_or_default();
     let uid = connection.uid.and_then(|uid| u32::try_from(uid).ok()).unwrap_or_default();
+    let mut head = RequestHead::assembled(version, method, url, &exchange.request.head);
+    let body = exchange.request.body.as_ref().map(|body| body.bytes.clone()).unwrap_or_default();
+    head.content = Some(body.into());
     Ok(Asked {
-        head: RequestHead::assembled(version, method, url, &exchange.request.head),
+        head,
         address: connection.destination.parse().context("the recorded destination is no address")?,
         server_name: connection.sni.clone(),
         process: connection.pid.map(|_| sender(program, uid)),

@@ -64,6 +64,7 @@ fn head(path: &str, fields: Vec<Field>) -> RequestHead {
         path: path.into(),
         tunnel: None,
         pseudo: Vec::new(),
+        content: None,
         fields,
     }
 }

@@ -91,6 +91,9 @@ struct RequestArgs {
     /// One of its headers, as `name: value` (repeatable)
     #[arg(long, value_name = "HEADER")]
     header: Vec<String>,
+    /// Its body
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    body: String,
     /// It is HTTP/2, not HTTP/1.1
     #[arg(long)]
     http2: bool,
@@ -128,7 +131,7 @@ impl ExplainArgs {
         if let Some(id) = self.flow {
             return Ok(Request::Recorded(self.capture.into(), id));
         }
-        let RequestArgs { method, header, http2, address, server_name, process, uid } = self.request;
+        let RequestArgs { method, header, body, http2, address, server_name, process, uid } = self.request;
         let mut fields: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for line in &header {
             let (name, value) =
@@ -137,7 +140,7 @@ impl ExplainArgs {
         }
         let header = fields.into_iter().filter_map(|(name, values)| Some((name, AnyOf::new(values)?))).collect();
         let url = self.url.unwrap_or_default();
-        let form = Form { url, method: Some(method), header, http2, address, server_name, process, user: uid };
+        let form = Form { url, method: Some(method), header, body, http2, address, server_name, process, user: uid };
         Ok(Request::Made(Box::new(form)))
     }
 }

@@ -265,12 +265,33 @@ impl Connection {
         }
         let policy = self.proxy.policy();
         let judgement = policy.decide(head, self.facts(Some(head.host())));
+        let judged = self.note(id, head, policy, judgement, &emit);
+        (exchange, judged)
+    }
+
+    /// Judges a request once more, now that its body is known, by the rules that judged it before.
+    pub(crate) fn judge_read(&self, exchange: ExchangeId, head: &RequestHead, policy: &Arc<Policy>) -> Judged {
+        let judgement = policy.decide(head, self.facts(Some(head.host())));
+        self.note(exchange, head, Arc::clone(policy), judgement, &|event| self.emit(event))
+    }
+
+    /// Reports a judgement.
+    fn note(
+        &self,
+        id: ExchangeId,
+        head: &RequestHead,
+        policy: Arc<Policy>,
+        judgement: Judgement,
+        emit: &dyn Fn(Event),
+    ) -> Judged {
         if let Some(event) = judged(id, &judgement) {
             emit(event);
         }
-        self.account(id, head, &policy, &judgement);
+        if !matches!(judgement.verdict, Verdict::Read) {
+            self.account(id, head, &policy, &judgement);
+        }
         let Judgement { verdict, works, rule, .. } = judgement;
-        (exchange, Judged { policy, verdict, works, rule })
+        Judged { policy, verdict, works, rule }
     }
 }
 
@@ -311,6 +332,7 @@ pub(crate) fn judged(exchange: ExchangeId, judgement: &Judgement) -> Option<Even
             let (status, reason) = (reply.status.as_u16(), reason.unwrap_or_default());
             Some(Event::ExchangeRefused { exchange, status, rule, reason })
         }
+        (Verdict::Read, _) => None,
         (Verdict::Ask(question), _) => Some(Event::ExchangeAsked { exchange, host: question.host.clone(), rule }),
         (Verdict::Mock(reply), _) => Some(Event::ExchangeMocked { exchange, status: reply.status.as_u16(), rule }),
         (Verdict::Forward(_), Word::Allow | Word::Passthrough) => {

@@ -36,6 +36,8 @@ pub struct RequestHead {
     pub pseudo: Vec<Field>,
     /// The fields as they were sent, without pseudo-headers.
     pub fields: Vec<Field>,
+    /// The body, without content codings, where a rule wants to see it and it was read.
+    pub content: Option<Bytes>,
 }
 
 impl RequestHead {
@@ -56,6 +58,7 @@ impl RequestHead {
             path: uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
             pseudo: Vec::new(),
             fields,
+            content: None,
         }
     }
 
@@ -74,6 +77,7 @@ impl RequestHead {
             method: request.method,
             pseudo: Vec::new(),
             fields: request.fields,
+            content: None,
         }
     }
 
@@ -112,6 +116,7 @@ impl RequestHead {
             path: path.unwrap_or_default().to_owned(),
             pseudo: pseudo.to_vec(),
             fields: fields.to_vec(),
+            content: None,
         })
     }
 
@@ -131,6 +136,7 @@ impl RequestHead {
             path: path.to_owned(),
             pseudo: pseudo.to_vec(),
             fields: fields.to_vec(),
+            content: None,
         }
     }
 

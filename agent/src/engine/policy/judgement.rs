@@ -39,6 +39,8 @@ pub enum Verdict {
     Mock(Reply),
     /// Ask somebody.
     Ask(Question),
+    /// Judge it once more, when its body is known.
+    Read,
 }
 
 /// What somebody is asked.
@@ -81,6 +83,10 @@ impl Policy {
         if self.mode == Mode::Enforce && subject.connection.is_elsewhere {
             return refuse(subject, None, &elsewhere());
         }
+        if self.mode != Mode::DryRun && subject.head.content.is_none() && self.rules.need_body(subject) {
+            let (verdict, word) = (Verdict::Read, Word::Allow);
+            return Judgement { verdict, word, rule: None, reason: None, works: true };
+        }
         let Some((number, verdict)) = self.rules.first(subject) else {
             return if self.passes() { self.forward(subject, None) } else { refuse(subject, None, &unruled()) };
         };
@@ -111,6 +117,13 @@ impl Policy {
     ) -> Judgement {
         let subject = Subject::new(head, connection);
         if yes { self.forward(&subject, rule) } else { refuse(&subject, rule, &denied()) }
+    }
+
+    /// What becomes of a request whose body cannot be judged, because of `why`.
+    #[must_use]
+    pub fn unjudged(&self, head: &RequestHead, connection: ConnFacts<'_>, why: &str) -> Judgement {
+        let block = Block { reason: Some(format!("its body cannot be judged: {why}")), ..oversized() };
+        refuse(&Subject::new(head, connection), None, &block)
     }
 
     /// What a script of the rule of this name says: that a request is refused.
@@ -272,7 +285,7 @@ mod tests {
             let status = |policy: &Policy| match policy.decide(&head, facts).verdict {
                 Verdict::Refuse(reply) => Some(reply.status.as_u16()),
                 Verdict::Forward(_) => None,
-                Verdict::Mock(_) | Verdict::Ask(_) => panic!("no rule mocks or asks"),
+                Verdict::Mock(_) | Verdict::Ask(_) | Verdict::Read => panic!("no rule mocks, asks or reads"),
             };
             assert_eq!(status(&with), expect, "{server_name:?} {}", head.url());
             assert_eq!(status(&without), None, "{server_name:?} {}", head.url());

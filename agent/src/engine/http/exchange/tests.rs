@@ -24,6 +24,7 @@ fn head() -> RequestHead {
         path: "/p?q".into(),
         tunnel: None,
         pseudo: Vec::new(),
+        content: None,
         fields: Vec::new(),
     }
 }

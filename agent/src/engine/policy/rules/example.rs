@@ -50,6 +50,9 @@ pub struct Form {
     /// Its fields.
     #[serde(default)]
     pub header: BTreeMap<String, AnyOf<String>>,
+    /// Its body; empty if nothing is said.
+    #[serde(default)]
+    pub body: String,
     /// Whether it is HTTP/2, not HTTP/1.1.
     #[serde(default)]
     pub http2: bool,
@@ -93,7 +96,8 @@ impl TryFrom<Form> for Asked {
         let fields: Vec<Field> = form.header.iter().flat_map(one).collect();
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let version = if form.http2 { "HTTP/2" } else { "HTTP/1.1" };
-        let head = RequestHead::assembled(version, method, (scheme, authority.as_str(), path), &fields);
+        let mut head = RequestHead::assembled(version, method, (scheme, authority.as_str(), path), &fields);
+        head.content = Some(form.body.clone().into());
         let address = match &form.address {
             Some(text) => address(text, port).ok_or_else(|| Invalid::Address(text.clone()))?,
             None => SocketAddr::new(head.host().parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), port),

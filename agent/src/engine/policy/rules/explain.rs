@@ -79,6 +79,9 @@ fn found(key: Key, matches: &Match, subject: &Subject<'_>) -> String {
         Key::Grpc => subject.call().map_or_else(none, str::to_owned),
         Key::Process => connection.process.map_or_else(unknown, Process::label),
         Key::User => connection.process.map_or_else(unknown, |process| process.uid.to_string()),
+        Key::Body | Key::Graphql | Key::Jsonrpc | Key::Mcp => {
+            head.content.as_ref().map_or_else(unknown, |content| format!("{} bytes", content.len()))
+        }
         Key::Time => connection.now.map_or_else(unknown, |now| now.to_string()),
         Key::Status => subject.status.map_or_else(unknown, |status| status.to_string()),
         Key::ContentType => subject.content_type().map_or_else(none, lossy),

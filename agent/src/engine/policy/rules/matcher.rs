@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::any_of::AnyOf;
+use super::content::Content;
 use super::moment::Span;
 use super::pattern::{PathPattern, TextPattern};
 use super::place::{Hosts, Network, Ports};
@@ -42,6 +43,14 @@ pub struct Match {
     pub user: Option<AnyOf<u32>>,
     /// Media type of the request's body, without parameters.
     pub content_type: Option<AnyOf<TextPattern>>,
+    /// Parts of the body by JSON pointer, the whole by the empty one: each has such a value, as text.
+    pub body: Option<BTreeMap<String, AnyOf<TextPattern>>>,
+    /// Name of an operation of GraphQL that the body asks for.
+    pub graphql: Option<AnyOf<TextPattern>>,
+    /// Method of JSON-RPC that the body calls.
+    pub jsonrpc: Option<AnyOf<TextPattern>>,
+    /// Tool of MCP that the body calls.
+    pub mcp: Option<AnyOf<TextPattern>>,
     /// When the request comes.
     pub time: Option<AnyOf<Span>>,
     /// Status of the response: for what is changed in responses.
@@ -95,6 +104,14 @@ pub enum Key {
     User,
     /// `content_type`
     ContentType,
+    /// `body`
+    Body,
+    /// `graphql`
+    Graphql,
+    /// `jsonrpc`
+    Jsonrpc,
+    /// `mcp`
+    Mcp,
     /// `time`
     Time,
     /// `status`
@@ -103,7 +120,7 @@ pub enum Key {
 
 impl Key {
     /// All, in the order in which they are looked at.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 18] = [
         Self::Host,
         Self::Port,
         Self::Cidr,
@@ -117,8 +134,15 @@ impl Key {
         Self::Header,
         Self::Query,
         Self::Time,
+        Self::Body,
+        Self::Graphql,
+        Self::Jsonrpc,
+        Self::Mcp,
         Self::Status,
     ];
+
+    /// Those that look at the body.
+    const OF_BODY: [Self; 4] = [Self::Body, Self::Graphql, Self::Jsonrpc, Self::Mcp];
 
     /// The key as rules write it.
     #[must_use]
@@ -136,6 +160,10 @@ impl Key {
             Self::Process => "process",
             Self::User => "user",
             Self::ContentType => "content_type",
+            Self::Body => "body",
+            Self::Graphql => "graphql",
+            Self::Jsonrpc => "jsonrpc",
+            Self::Mcp => "mcp",
             Self::Time => "time",
             Self::Status => "status",
         }
@@ -154,6 +182,19 @@ impl Match {
     pub fn may_hold(&self, subject: &Subject<'_>) -> bool {
         let mut known = Key::ALL.iter().filter(|key| **key != Key::Status);
         known.all(|key| self.condition(*key, subject).unwrap_or(true))
+    }
+
+    /// Whether a condition is about the body.
+    #[must_use]
+    pub fn needs_body(&self) -> bool {
+        Key::OF_BODY.iter().any(|key| self.has(*key))
+    }
+
+    /// Whether all conditions hold that are about neither the body nor the response.
+    #[must_use]
+    pub fn may_hold_by_head(&self, subject: &Subject<'_>) -> bool {
+        let is_known = |key: &&Key| **key != Key::Status && !Key::OF_BODY.contains(key);
+        Key::ALL.iter().filter(is_known).all(|key| self.condition(*key, subject).unwrap_or(true))
     }
 
     /// Whether a condition is about the response.
@@ -204,6 +245,10 @@ impl Match {
             Key::Process => self.process.is_some(),
             Key::User => self.user.is_some(),
             Key::ContentType => self.content_type.is_some(),
+            Key::Body => self.body.is_some(),
+            Key::Graphql => self.graphql.is_some(),
+            Key::Jsonrpc => self.jsonrpc.is_some(),
+            Key::Mcp => self.mcp.is_some(),
             Key::Time => self.time.is_some(),
             Key::Status => self.status.is_some(),
         }
@@ -223,6 +268,19 @@ impl Match {
             Key::ContentType => {
                 any(&self.content_type, |media| subject.content_type().is_some_and(|found| media.matches(found)))
             }
+            Key::Body => all_of(&self.body, |pointer, value| {
+                let found = subject.content().and_then(|content| content.at(pointer));
+                found.is_some_and(|found| value.any(|value| value.matches(&found)))
+            }),
+            Key::Graphql => of_content(&self.graphql, subject, |content, name| {
+                content.operations().any(|found| name.matches(found.as_bytes()))
+            }),
+            Key::Jsonrpc => of_content(&self.jsonrpc, subject, |content, name| {
+                content.methods().any(|found| name.matches(found.as_bytes()))
+            }),
+            Key::Mcp => of_content(&self.mcp, subject, |content, name| {
+                content.tools().any(|found| name.matches(found.as_bytes()))
+            }),
             Key::Time => any(&self.time, |span| subject.connection.now.is_some_and(|now| span.contains(now))),
             Key::Status => any(&self.status, |range| subject.status.is_some_and(|status| range.contains(status))),
             Key::Header => all_of(&self.header, |name, value| {
@@ -238,6 +296,15 @@ impl Match {
 /// Whether a program is called so; what is not known is called nothing.
 fn is_named(process: Option<&Process>, name: &TextPattern) -> bool {
     process.is_some_and(|process| names(process).any(|found| name.matches(found.as_bytes())))
+}
+
+/// Whether the body has any of what is wanted; what is not known has nothing.
+fn of_content(
+    wanted: &Option<AnyOf<TextPattern>>,
+    subject: &Subject<'_>,
+    has: impl Fn(&Content<'_>, &TextPattern) -> bool,
+) -> Option<bool> {
+    any(wanted, |wanted| subject.content().is_some_and(|content| has(content, wanted)))
 }
 
 fn any<T>(wanted: &Option<AnyOf<T>>, fits: impl FnMut(&T) -> bool) -> Option<bool> {

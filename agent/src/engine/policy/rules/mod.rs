@@ -3,6 +3,7 @@
 pub mod amount;
 pub mod any_of;
 pub mod ask;
+mod content;
 pub mod example;
 pub mod explain;
 mod index;
@@ -33,6 +34,7 @@ pub struct Rules {
     rules: Vec<Rule>,
     index: Index,
     has_changes: bool,
+    needs_body: bool,
 }
 
 /// What rules may make of what comes on a connection.
@@ -85,6 +87,13 @@ impl Rules {
     pub fn scripts(&self, subject: &Subject<'_>) -> Vec<(String, &Script, Choice)> {
         let scripted = self.changing(subject).filter_map(|(number, rule)| Some((number, rule, rule.loaded.as_ref()?)));
         scripted.map(|(number, rule, script)| (self.name(number), &**script, rule.on_error)).collect()
+    }
+
+    /// Whether one that may be about a request looks at its body.
+    #[must_use]
+    pub fn need_body(&self, subject: &Subject<'_>) -> bool {
+        let needs = |rule: &Rule| rule.needs_body() && rule.matches.may_hold_by_head(subject);
+        self.needs_body && subject.is_document() && self.candidates(subject.host()).any(|(_, rule)| needs(rule))
     }
 
     /// Whether one changes something of a request, or may of its response.
@@ -163,7 +172,8 @@ impl From<Vec<Rule>> for Rules {
     fn from(rules: Vec<Rule>) -> Self {
         let index = Index::of(&rules);
         let has_changes = rules.iter().any(Rule::changes);
-        Self { rules, index, has_changes }
+        let needs_body = rules.iter().any(Rule::needs_body);
+        Self { rules, index, has_changes, needs_body }
     }
 }
 

@@ -84,7 +84,8 @@ impl Rule {
     /// Whether it is about this, or will be when there is a response.
     #[must_use]
     pub fn may_be_about(&self, subject: &Subject<'_>) -> bool {
-        let is_excepted = || self.except.as_ref().is_some_and(|except| !except.is_late() && except.holds(subject));
+        let is_known = |except: &&Match| !except.is_late() && !except.needs_body();
+        let is_excepted = || self.except.as_ref().filter(is_known).is_some_and(|except| except.holds(subject));
         self.matches.may_hold(subject) && !is_excepted()
     }
 
@@ -99,7 +100,13 @@ impl Rule {
     #[must_use]
     pub fn works(&self) -> bool {
         let works = !matches!(self.verdict, None | Some(Verdict::Allow | Verdict::Block(_) | Verdict::Passthrough));
-        works || self.changes()
+        works || self.changes() || self.needs_body()
+    }
+
+    /// Whether it looks at bodies.
+    #[must_use]
+    pub fn needs_body(&self) -> bool {
+        self.matches.needs_body() || self.except.as_ref().is_some_and(Match::needs_body)
     }
 
     /// Whether it changes anything.

@@ -1,10 +1,12 @@
 //! What rules look at: a request's head and its connection, in the form in which names and paths can be compared.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::net::SocketAddr;
 
 use http::StatusCode;
 
+use super::content::Content;
 use super::moment::Moment;
 use crate::engine::decode::stream::Kind;
 use crate::engine::http::exchange::Direction;
@@ -66,6 +68,7 @@ pub struct Subject<'a> {
     pub status: Option<u16>,
     host: String,
     path: Cow<'a, str>,
+    content: OnceCell<Option<Content<'a>>>,
 }
 
 impl<'a> Subject<'a> {
@@ -73,13 +76,31 @@ impl<'a> Subject<'a> {
     #[must_use]
     pub fn new(head: &'a RequestHead, connection: ConnFacts<'a>) -> Self {
         let path = head.path.split(['?', '#']).next().unwrap_or_default();
-        Self { head, connection, status: None, host: comparable(head.host()), path: comparable_path(path) }
+        Self {
+            head,
+            connection,
+            status: None,
+            host: comparable(head.host()),
+            path: comparable_path(path),
+            content: OnceCell::new(),
+        }
     }
 
     /// The same, with its response's status.
     #[must_use]
     pub fn answered(self, status: StatusCode) -> Self {
         Self { status: Some(status.as_u16()), ..self }
+    }
+
+    /// The body, if it is known.
+    pub(super) fn content(&self) -> Option<&Content<'a>> {
+        self.content.get_or_init(|| self.head.content.as_deref().map(Content::new)).as_ref()
+    }
+
+    /// Whether it has a body that is one document, and no stream of messages.
+    #[must_use]
+    pub fn is_document(&self) -> bool {
+        self.head.tunnel.is_none() && self.messages().is_none()
     }
 
     /// The host that it names, in lower case and without a final dot.
@@ -214,6 +235,7 @@ pub(in crate::engine) mod tests {
             path: format!("/{path}"),
             tunnel: None,
             pseudo: Vec::new(),
+            content: None,
             fields: fields.iter().map(|(name, value)| Field::new(*name, *value)).collect(),
         }
     }

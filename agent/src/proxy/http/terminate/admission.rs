@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::time::{sleep, timeout};
 
+use crate::engine::edit::Transform;
 use crate::engine::event::{Event, ExchangeId};
 use crate::engine::http::exchange::Direction;
 use crate::engine::http::{Reply, RequestHead, values};
@@ -94,8 +95,8 @@ pub(super) async fn settle(
         Verdict::Forward(permit) => Settled::Forward(permit),
         Verdict::Mock(reply) => Settled::Mock(reply),
         Verdict::Refuse(reply) => return (Settled::Refuse(reply), None),
-        // It was answered just now.
-        Verdict::Ask(_) => return (Settled::Refuse(Reply::default()), None),
+        // They were answered and read before.
+        Verdict::Ask(_) | Verdict::Read => return (Settled::Refuse(Reply::default()), None),
     };
     if !judged.works {
         return (settled, None);
@@ -107,6 +108,38 @@ pub(super) async fn settle(
     match admit(connection, exchange, head, judged, applied).await {
         Ok(limited) => (settled, Some(limited)),
         Err(reply) => (Settled::Refuse(reply), None),
+    }
+}
+
+/// Most bytes of a body that is read to be judged.
+pub(super) const MAX_JUDGED: usize = 1 << 20;
+/// What is said of one that has more.
+pub(super) const TOO_LARGE: &str = "it is larger than 1 MiB";
+
+/// Judges a request by its body, `raw` as it came.
+pub(super) fn judge_read(
+    connection: &Connection,
+    exchange: ExchangeId,
+    head: &mut RequestHead,
+    of: &Judged,
+    raw: Result<&[u8], &str>,
+) -> Judged {
+    let decoded = raw.map_err(str::to_owned).and_then(|raw| {
+        let mut plain = Transform::new(Direction::Request, &head.fields, None, None, Vec::new());
+        let mut decoded = Vec::new();
+        let done = plain.push(raw, &mut decoded).and_then(|()| plain.end(&mut decoded));
+        done.map(|()| decoded).map_err(|error| error.to_string())
+    });
+    match decoded {
+        Ok(decoded) => {
+            head.content = Some(decoded.into());
+            connection.judge_read(exchange, head, &of.policy)
+        }
+        Err(why) => {
+            let judgement = of.policy.unjudged(head, connection.facts(Some(head.host())), &why);
+            let verdict = report(connection, exchange, head, of, judgement);
+            Judged { policy: Arc::clone(&of.policy), verdict, rule: None, works: false }
+        }
     }
 }
 

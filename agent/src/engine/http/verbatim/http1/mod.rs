@@ -116,7 +116,7 @@ impl Http1 {
                 Waiting::permitted(exchange, head, permit)
             }
             // Who drives this carrier has replaced what it cannot do.
-            Verdict::Ask(_) => return Err(Invalid("a question that cannot be asked here").into()),
+            Verdict::Ask(_) | Verdict::Read => return Err(Invalid("a question that cannot be asked here").into()),
             Verdict::Refuse(reply) | Verdict::Mock(reply) => Waiting::refused(exchange, head, reply),
         });
         self.requests = Reading::Body(body);

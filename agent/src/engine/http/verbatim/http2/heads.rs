@@ -80,7 +80,7 @@ impl Http2 {
                 }
             }
             // Who drives this carrier has replaced what it cannot do.
-            Verdict::Ask(_) => {
+            Verdict::Ask(_) | Verdict::Read => {
                 self.refuse(block, None, out, |_, downstream| reply::reset(id, REFUSED_STREAM, downstream));
             }
             Verdict::Refuse(reply) | Verdict::Mock(reply) => {

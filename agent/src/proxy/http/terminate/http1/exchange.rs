@@ -8,7 +8,7 @@ use http_body_util::{BodyExt as _, Either, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::{Request, Response};
 
-use super::super::admission::{Settled, settle};
+use super::super::admission::{MAX_JUDGED, Settled, TOO_LARGE, judge_read, settle};
 use super::super::editing::{Editing, Shaped, Stop};
 use super::body::{Body, BoxError, Metered, Outgoing, Tracked};
 use super::child::Entered;
@@ -16,6 +16,7 @@ use super::upgrade::Upgrade;
 use super::{Upstream, answer};
 use crate::engine::edit::Transform;
 use crate::engine::http::{Field, Reply, RequestHead};
+use crate::engine::policy::Verdict;
 use crate::proxy::error::Error;
 
 /// Carries `request` to `upstream` and its response back. An error ends the stream or connection that it came on.
@@ -27,12 +28,23 @@ pub(super) fn exchange(
     let connection = &upstream.route.connection;
     // Counted before the future is first polled: the child may have closed its side by then.
     let entered = connection.exchanges.enter();
-    let head = RequestHead::of(&request, &upstream.route.origin());
+    let mut head = RequestHead::of(&request, &upstream.route.origin());
     let (tracked, mut judged) = Tracked::begin(connection, &head);
     let upgrade = Upgrade::of(&mut request, head.tunnel.clone());
-    let request = request.map(|body| Metered::request(body, &tracked));
+    let mut request: Request<Outgoing> = request.map(|body| Either::Left(Metered::request(body, &tracked)));
     async move {
         let connection = &upstream.route.connection;
+        if matches!(judged.verdict, Verdict::Read) {
+            let raw = match read(&mut request).await {
+                Ok(raw) => raw,
+                Err(error) => {
+                    upgrade.decline(connection);
+                    return Ok(stopped(&tracked, Stop::Lost(error)));
+                }
+            };
+            let raw = raw.as_deref().ok_or(TOO_LARGE);
+            judged = judge_read(connection, tracked.id(), &mut head, &judged, raw);
+        }
         let (settled, limited) = settle(connection, tracked.id(), &head, &mut judged).await;
         tracked.limit(limited);
         let editing = judged.works.then(|| Editing::new(connection, tracked.id(), &judged.policy, head));
@@ -45,7 +57,9 @@ pub(super) fn exchange(
             Settled::Mock(reply) => {
                 upgrade.decline(&upstream.route.connection);
                 // As a server would: clients take an answer before they have sent all for a failure.
-                request.into_body().take_all().await;
+                if let Either::Left(body) = request.into_body() {
+                    body.take_all().await;
+                }
                 return Ok(tracked.reply(reply));
             }
         };
@@ -79,13 +93,29 @@ fn stopped(tracked: &Arc<Tracked>, stop: Stop<BoxError>) -> Response<Body> {
     tracked.reply(Reply::text(StatusCode::BAD_GATEWAY, &why))
 }
 
+/// All of a request's body, which it has again afterwards; nothing if it is too large.
+async fn read(request: &mut Request<Outgoing>) -> Result<Option<Bytes>, BoxError> {
+    let mut raw = Vec::new();
+    while let Some(frame) = request.body_mut().frame().await {
+        if let Ok(data) = frame?.into_data() {
+            raw.extend_from_slice(&data);
+        }
+        if raw.len() > MAX_JUDGED {
+            return Ok(None);
+        }
+    }
+    let raw = Bytes::from(raw);
+    *request.body_mut() = Either::Right(Full::new(raw.clone()));
+    Ok(Some(raw))
+}
+
 /// The request as rules change it, and the upgrade that it asks for.
 async fn outgoing(
     editing: Option<&Editing>,
-    request: Request<Metered>,
+    request: Request<Outgoing>,
     upgrade: Upgrade,
 ) -> Result<(Request<Outgoing>, Upgrade), (Stop<BoxError>, Upgrade)> {
-    let Some(editing) = editing else { return Ok((request.map(Either::Left), upgrade)) };
+    let Some(editing) = editing else { return Ok((request, upgrade)) };
     let (mut parts, body) = request.into_parts();
     let has_body = !upgrade.is_wanted() && !body.is_end_stream();
     // It is taken only if all of it is needed.
@@ -97,7 +127,7 @@ async fn outgoing(
     let shaped = match editing.request(&mut parts, has_body, gather).await {
         Ok(shaped) => shaped,
         Err(stop) => {
-            if let (Stop::Mock(_), Some(body)) = (&stop, body) {
+            if let (Stop::Mock(_), Some(Either::Left(body))) = (&stop, body) {
                 // As a server would: clients take an answer before they have sent all for a failure.
                 body.take_all().await;
             }
@@ -107,11 +137,14 @@ async fn outgoing(
     Ok(match (shaped, body) {
         (Shaped::Whole(whole), _) => (Request::from_parts(parts, Either::Right(Full::new(whole))), upgrade),
         (Shaped::Stream(transform), Some(body)) if upgrade.is_wanted() => {
-            (Request::from_parts(parts, Either::Left(body)), upgrade.through(transform.map(|transform| *transform)))
+            (Request::from_parts(parts, body), upgrade.through(transform.map(|transform| *transform)))
         }
-        (Shaped::Stream(transform), Some(body)) => {
-            (Request::from_parts(parts, Either::Left(body.through(transform.map(|transform| *transform)))), upgrade)
+        (Shaped::Stream(transform), Some(Either::Left(body))) => {
+            let body = body.through(transform.map(|transform| *transform));
+            (Request::from_parts(parts, Either::Left(body)), upgrade)
         }
+        // What was read to be judged is no stream.
+        (Shaped::Stream(_), Some(body)) => (Request::from_parts(parts, body), upgrade),
         (Shaped::Stream(_), None) => (Request::from_parts(parts, Either::Right(Full::default())), upgrade),
     })
 }

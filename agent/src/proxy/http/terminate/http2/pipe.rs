@@ -7,7 +7,7 @@ use h2::{Reason, RecvStream, SendStream};
 use http::HeaderMap;
 use tokio::time::sleep;
 
-use super::super::admission::Limited;
+use super::super::admission::{Limited, MAX_JUDGED};
 use super::super::editing::Editing;
 use crate::engine::edit::{Failed, Transform};
 use crate::engine::http::Field;
@@ -37,6 +37,40 @@ impl Cut {
 pub(super) struct Terms {
     pub(super) editing: Option<Editing>,
     pub(super) limited: Option<Limited>,
+    /// The request's body and trailers, as they came, where they were read to be judged.
+    pub(super) read: Option<(Bytes, Option<HeaderMap>)>,
+}
+
+/// All of a request's body and its trailers, as they came; nothing if it is too large.
+pub(super) async fn read_all(
+    connection: &Connection,
+    from: &mut RecvStream,
+    half: &mut Half,
+) -> Result<Option<(Bytes, Option<HeaderMap>)>, Cut> {
+    let cut = |error: &h2::Error| Cut::new(Side::Downstream, error);
+    let mut raw = Vec::new();
+    loop {
+        poll_fn(|cx| connection.poll_room(cx)).await;
+        let Some(data) = from.data().await else { break };
+        let data = data.map_err(|error| cut(&error))?;
+        from.flow_control().release_capacity(data.len()).map_err(|error| cut(&error))?;
+        note(half, &data);
+        raw.extend_from_slice(&data);
+        if raw.len() > MAX_JUDGED {
+            return Ok(None);
+        }
+    }
+    let trailers = from.trailers().await.map_err(|error| cut(&error))?;
+    half.end();
+    Ok(Some((raw.into(), trailers)))
+}
+
+/// What comes of all of a body.
+pub(super) fn changed(mut transform: Transform, raw: &[u8]) -> Result<Bytes, Failed> {
+    let mut changed = Vec::new();
+    transform.push(raw, &mut changed)?;
+    transform.end(&mut changed)?;
+    Ok(changed.into())
 }
 
 /// Why all of a body could not be had as rules want it.

@@ -11,15 +11,16 @@ use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
 use http::{Method, Request, Response, StatusCode};
 
-use super::super::admission::{Settled, settle};
+use super::super::admission::{Settled, TOO_LARGE, judge_read, settle};
 use super::super::editing::{Editing, Shaped, Stop};
 use super::answer::{BoxError, answer_instead, give};
-use super::pipe::{Cut, Terms, Unfit, copy, end, gather, give_whole, send};
+use super::pipe::{Cut, Terms, Unfit, changed, copy, end, gather, give_whole, read_all, send};
 use super::upstream::Upstream;
+use crate::engine::edit::Transform;
 use crate::engine::http::exchange::{Direction, Exchange, Half};
 use crate::engine::http::reply::UNWANTED;
 use crate::engine::http::{Field, Reply, RequestHead};
-use crate::engine::policy::Permit;
+use crate::engine::policy::{Permit, Verdict};
 use crate::proxy::connection::Connection;
 use crate::proxy::error::{Error, Side};
 
@@ -38,7 +39,7 @@ impl Drop for Followed {
 }
 
 /// Carries one exchange to its end.
-pub(super) async fn carry(upstream: Arc<Upstream>, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
+pub(super) async fn carry(upstream: Arc<Upstream>, mut request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
     let connection = &upstream.route.connection;
     let _entered = connection.exchanges.enter();
     let mut head = RequestHead::of(&request, &upstream.route.origin());
@@ -48,6 +49,20 @@ pub(super) async fn carry(upstream: Arc<Upstream>, request: Request<RecvStream>,
     let (exchange, mut judged) = connection.begin_exchange(&head, |event| connection.emit(event));
     let mut followed = Followed { connection: Arc::clone(connection), exchange };
     let exchange = &mut followed.exchange;
+    let mut read = None;
+    if matches!(judged.verdict, Verdict::Read) {
+        let mut sent = exchange.half(Direction::Request);
+        read = match read_all(connection, request.body_mut(), &mut sent).await {
+            Ok(read) => read,
+            Err(cut) => {
+                exchange.fail(cut.text);
+                return respond.send_reset(cut.reason);
+            }
+        };
+        exchange.settle(Direction::Request, sent);
+        let raw = read.as_ref().map(|(raw, _)| &raw[..]).ok_or(TOO_LARGE);
+        judged = judge_read(connection, exchange.id(), &mut head, &judged, raw);
+    }
     let settling = settle(connection, exchange.id(), &head, &mut judged);
     let (settled, limited) = tokio::select! {
         biased;
@@ -56,12 +71,12 @@ pub(super) async fn carry(upstream: Arc<Upstream>, request: Request<RecvStream>,
         settled = settling => settled,
     };
     let editing = judged.works.then(|| Editing::new(connection, exchange.id(), &judged.policy, head));
-    let terms = Terms { editing, limited };
+    let mut terms = Terms { editing, limited, read };
     let (reply, most) = match settled {
         Settled::Refuse(reply) => (reply, UNWANTED),
         Settled::Mock(reply) => (reply, usize::MAX),
         Settled::Forward(permit) => match open(&upstream, permit).await {
-            Ok(sender) => return forward(connection, sender, request, respond, exchange, &terms).await,
+            Ok(sender) => return forward(connection, sender, request, respond, exchange, &mut terms).await,
             Err(error) => {
                 exchange.fail(error.chain());
                 (Reply::unreachable(&error.to_string(), error.is_late()), UNWANTED)
@@ -94,16 +109,24 @@ async fn forward(
     request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
     exchange: &mut Exchange,
-    terms: &Terms,
+    terms: &mut Terms,
 ) {
     let (mut head, mut body) = request.into_parts();
-    let (mut sent, mut received) = (exchange.half(Direction::Request), exchange.half(Direction::Response));
-    let mut ends = body.is_end_stream();
+    let mut read = terms.read.take();
+    let was_read = read.is_some();
+    let terms = &*terms;
+    // What was read was noted then.
+    let mut sent = if was_read { Half::over() } else { exchange.half(Direction::Request) };
+    let mut received = exchange.half(Direction::Response);
+    let mut ends =
+        read.as_ref().map_or_else(|| body.is_end_stream(), |(raw, trailers)| raw.is_empty() && trailers.is_none());
     let is_head = head.method == Method::HEAD;
     let mut trailers = None;
-    let gather = async |transform| {
-        let (whole, found) =
-            gather((connection, terms), &mut body, Direction::Request, transform, Some(&mut sent)).await?;
+    let gather = async |transform: Transform| {
+        let (whole, found) = match read.take() {
+            Some((raw, found)) => (changed(transform, &raw).map_err(Unfit::Failed)?, found),
+            None => gather((connection, terms), &mut body, Direction::Request, transform, Some(&mut sent)).await?,
+        };
         trailers = found;
         Ok(whole)
     };
@@ -112,7 +135,8 @@ async fn forward(
         None => Ok(Shaped::Stream(None)),
     };
     let (transform, whole) = match shaped {
-        Ok(Shaped::Stream(transform)) => (transform.map(|transform| *transform), None),
+        // What was read to be judged is no stream.
+        Ok(Shaped::Stream(transform)) => (transform.map(|transform| *transform), read.take()),
         Ok(Shaped::Whole(whole)) => {
             ends = whole.is_empty() && trailers.is_none();
             (None, Some((whole, trailers)))
