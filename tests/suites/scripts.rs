@@ -59,6 +59,10 @@ fn the_documents_object_works_as_it_is_written() {
         assert_eq!(curl(&session, &[version, "https://origin.test/hello"]).0, "HELLO FROM ORIGIN.TEST\n");
         assert!(session.log().contains("GET https://origin.test/hello"), "logRequests");
     }
+    for (verdict, count) in [("block", 2), ("mock", 4), ("allow", 2)] {
+        let sql = format!("SELECT count(*) FROM exchanges WHERE verdict = '{verdict}' AND finished IS NOT NULL");
+        session.capture().wait(&sql, &count.into());
+    }
     session.down();
 }
 

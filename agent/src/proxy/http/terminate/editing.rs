@@ -13,6 +13,7 @@ use crate::engine::event::{Event, ExchangeId};
 use crate::engine::http::exchange::Direction;
 use crate::engine::http::{Field, Reply, RequestHead};
 use crate::engine::policy::rules::ask::Choice;
+use crate::engine::policy::rules::rule::Word;
 use crate::engine::policy::rules::subject::Subject;
 use crate::engine::policy::{Judgement, Policy, Verdict};
 use crate::engine::script::{Action, Fate, Message, Request, Response, Script};
@@ -159,11 +160,8 @@ impl Editing {
                 }
             }
             Action::Respond(reply) => {
-                self.connection.emit(Event::ExchangeMocked {
-                    exchange: self.exchange,
-                    status: reply.status.as_u16(),
-                    rule: Some(rule),
-                });
+                let (verdict, word) = (Verdict::Mock(reply.clone()), Word::Mock);
+                self.account(&Judgement { verdict, word, rule: Some(rule), reason: None, works: true });
                 return Err(Stop::Mock(reply));
             }
         }
