@@ -191,6 +191,11 @@ fn messages_of_a_grpc_stream_are_changed_by_their_fields() {
     let expect: String = (0..5).map(|number| format!("heard word {number} 7\n")).collect();
     assert_eq!(session.exec(&client.argv(&["talk"])).ok(), expect);
     session.down();
+    let mock = "schema = ['chat.proto']\n[[rule]]\nmatch.grpc = 'lab.Chat/Converse'\n\
+                verdict.mock.messages = [{ text = 'a', number = 1 }, { text = 'b' }, { text = 'c' }, { text = 'd' }, { text = 'e', number = '9' }]\n";
+    let session = self::session(&lab, mock);
+    assert_eq!(session.exec(&client.argv(&["talk"])).ok(), "a 1\nb 0\nc 0\nd 0\ne 9\n");
+    session.down();
     let without = rules.replace("schema = ['chat.proto']\n", "");
     let session = self::session(&lab, &without);
     let refused = session.exec(&client.argv(&["talk"]));

@@ -14,6 +14,7 @@ mod transform;
 pub use self::body::BodyEdits;
 pub use self::head::{RequestEdits, ResponseEdits};
 pub use self::secret::{Source, Value};
+pub(crate) use self::transform::enveloped;
 pub use self::transform::{Change, Content, Transform, prepare};
 
 /// Why a change could not be made.

@@ -282,7 +282,7 @@ impl Transform {
 }
 
 /// A message behind its flags and length, uncompressed (gRPC over HTTP/2, "Length-Prefixed-Message").
-fn enveloped(kind: Kind, flags: u8, payload: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn enveloped(kind: Kind, flags: u8, payload: &[u8], out: &mut Vec<u8>) {
     let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
     let message = [&[flags][..], &length.to_be_bytes(), payload].concat();
     if kind == Kind::GrpcWebText {

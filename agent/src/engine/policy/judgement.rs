@@ -95,7 +95,7 @@ impl Policy {
             rule::Verdict::Allow | rule::Verdict::Passthrough => self.forward(subject, name),
             rule::Verdict::Block(block) => refuse(subject, name, block),
             rule::Verdict::Mock(mock) => {
-                let verdict = Verdict::Mock(mock.reply(subject));
+                let verdict = Verdict::Mock(mock.reply(subject, &self.schema));
                 Judgement { verdict, word: Word::Mock, rule: name, reason: None, works: true }
             }
             rule::Verdict::Ask(ask) => {

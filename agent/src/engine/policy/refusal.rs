@@ -2,9 +2,9 @@
 //! of a gRPC call, the error of a Connect call.
 
 use http::StatusCode;
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::json;
 
+use super::rules::call;
 use super::rules::rule::{Block, MediaType, Status};
 use super::rules::subject::Subject;
 use crate::engine::decode::stream::Kind;
@@ -20,9 +20,6 @@ pub(super) struct Why<'a> {
     /// What to do instead.
     pub(super) suggestion: &'a str,
 }
-
-/// What text of a grpc-message is escaped (gRPC over HTTP/2, "Responses").
-const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
 
 /// The answer to `subject`, which is refused because of `why`, as `block` wants it.
 #[must_use]
@@ -54,10 +51,8 @@ fn object(domain: &str, status: StatusCode, why: Why<'_>) -> Reply {
 /// A response without messages: the status is in its head (gRPC over HTTP/2, "Trailers-Only").
 fn grpc(subject: &Subject<'_>, kind: Kind, status: StatusCode, why: Why<'_>) -> Reply {
     let sent = values(&subject.head.fields, "content-type").next().cloned().unwrap_or_default();
-    let message = utf8_percent_encode(&sentence(why), ESCAPED).to_string();
     let mut reply = Reply::new(StatusCode::OK, sent, "");
-    reply.fields.push(Field::new("grpc-status", code(status).0.to_string()));
-    reply.fields.push(Field::new("grpc-message", message));
+    reply.fields.extend(call::ending(code(status).0, &sentence(why)));
     if kind != Kind::Grpc {
         // Pages read no other fields of an answer from elsewhere (Fetch, section 3.3.3).
         reply.fields.push(Field::new("access-control-expose-headers", "grpc-status, grpc-message"));

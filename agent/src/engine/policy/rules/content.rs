@@ -4,16 +4,20 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use super::graphql::operations;
+
 /// A body.
 pub(super) struct Content<'a> {
     text: &'a [u8],
     /// What it is, if it is JSON.
     json: Option<Value>,
+    /// A request of GraphQL that is not JSON: in the URL, or the document itself.
+    graphql: Vec<Value>,
 }
 
 impl<'a> Content<'a> {
-    pub(super) fn new(text: &'a [u8]) -> Self {
-        Self { text, json: serde_json::from_slice(text).ok() }
+    pub(super) fn new(text: &'a [u8], graphql: Vec<Value>) -> Self {
+        Self { text, json: serde_json::from_slice(text).ok(), graphql }
     }
 
     /// What a pointer names in it, as text; the whole body for the empty one. A number is written as JSON writes it.
@@ -27,26 +31,35 @@ impl<'a> Content<'a> {
         })
     }
 
-    /// The operations of GraphQL that it asks for (GraphQL over HTTP, section 5.4): one, or those of a batch. One without
-    /// a name is empty.
-    pub(super) fn operations(&self) -> impl Iterator<Item = &str> {
-        self.calls().filter_map(|call| {
+    /// The operations of GraphQL that it asks for (GraphQL over HTTP, section 5.4), one, or those of a batch; none for
+    /// what is no request of it. One without a name is empty.
+    pub(super) fn operations(&self) -> impl Iterator<Item = Option<&str>> {
+        self.calls().chain(&self.graphql).flat_map(|call| {
             let named = call.get("operationName").and_then(Value::as_str).filter(|name| !name.is_empty());
-            let query = call.get("query").and_then(Value::as_str);
-            named.or_else(|| query.map(|query| operation(query).unwrap_or_default()))
+            let mut found = call.get("query").and_then(Value::as_str).map(operations).unwrap_or_default();
+            if let Some(named) = named {
+                // A document that does not have it is not as it was read, and may do all of it.
+                if found.contains(&named) {
+                    found.clear();
+                }
+                found.push(named);
+            }
+            let is_none = found.is_empty().then_some(None);
+            found.into_iter().map(Some).chain(is_none)
         })
     }
 
-    /// The methods of JSON-RPC that it calls (JSON-RPC 2.0, section 4).
-    pub(super) fn methods(&self) -> impl Iterator<Item = &str> {
-        let calls = self.calls().filter(|call| call.get("jsonrpc").is_some());
-        calls.filter_map(|call| call.get("method")?.as_str())
+    /// The methods of JSON-RPC that it calls (JSON-RPC 2.0, section 4); none for what is no call.
+    pub(super) fn methods(&self) -> impl Iterator<Item = Option<&str>> {
+        self.calls().map(|call| call.get("jsonrpc").and_then(|_| call.get("method")?.as_str()))
     }
 
-    /// The tools of MCP that it calls (Model Context Protocol, "Calling Tools").
-    pub(super) fn tools(&self) -> impl Iterator<Item = &str> {
-        let calls = self.calls().filter(|call| call.get("method").and_then(Value::as_str) == Some("tools/call"));
-        calls.filter_map(|call| call.get("params")?.get("name")?.as_str())
+    /// The tools of MCP that it calls (Model Context Protocol, "Calling Tools"); none for another call.
+    pub(super) fn tools(&self) -> impl Iterator<Item = Option<&str>> {
+        self.calls().map(|call| {
+            let is_tool = call.get("method").and_then(Value::as_str) == Some("tools/call");
+            call.get("params").filter(|_| is_tool)?.get("name")?.as_str()
+        })
     }
 
     /// The objects in it: itself, or those of a list.
@@ -55,16 +68,6 @@ impl<'a> Content<'a> {
         let one = self.json.iter().filter(move |_| list.is_none());
         one.chain(list.into_iter().flatten())
     }
-}
-
-/// The name of the first operation of a document, if it has one.
-fn operation(document: &str) -> Option<&str> {
-    let is_end = |c: char| c.is_whitespace() || matches!(c, '(' | '{' | '@');
-    let mut words = document.split(is_end).filter(|word| !word.is_empty());
-    let first = words.next()?;
-    let begins = document.trim_start().strip_prefix(first)?.trim_start();
-    let is_named = ["query", "mutation", "subscription"].contains(&first) && !begins.starts_with(['{', '(', '@']);
-    is_named.then(|| words.next()).flatten()
 }
 
 #[cfg(test)]
@@ -89,12 +92,12 @@ mod tests {
             ("no json", (&[], &[], &[])),
         ];
         for (text, (operations, methods, tools)) in table {
-            let content = Content::new(text.as_bytes());
-            assert_eq!(content.operations().collect::<Vec<_>>(), operations, "{text}");
-            assert_eq!(content.methods().collect::<Vec<_>>(), methods, "{text}");
-            assert_eq!(content.tools().collect::<Vec<_>>(), tools, "{text}");
+            let content = Content::new(text.as_bytes(), Vec::new());
+            assert_eq!(content.operations().flatten().collect::<Vec<_>>(), operations, "{text}");
+            assert_eq!(content.methods().flatten().collect::<Vec<_>>(), methods, "{text}");
+            assert_eq!(content.tools().flatten().collect::<Vec<_>>(), tools, "{text}");
         }
-        let content = Content::new(b"{\"a\":{\"b\":[1.50,\"x\"]}}");
+        let content = Content::new(b"{\"a\":{\"b\":[1.50,\"x\"]}}", Vec::new());
         let at = |pointer| content.at(pointer).map(|text| String::from_utf8(text.into_owned()).unwrap());
         assert_eq!((at("/a/b/1").as_deref(), at("/a/b/2")), (Some("x"), None));
         assert_eq!(at("").unwrap().len(), 22);

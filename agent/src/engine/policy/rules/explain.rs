@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Rules;
-use super::matcher::{Key, Match};
+use super::matcher::{Key, Match, Needed};
 use super::subject::Subject;
 use crate::engine::http::Field;
 use crate::engine::process::Process;
@@ -46,17 +46,20 @@ impl Rules {
             rule: self.name(number),
             verdict: rule.verdict.as_ref().map_or("edits", |verdict| verdict.word().name()),
             matched: rule.is_about(subject),
-            conditions: conditions(&rule.matches, subject),
-            except: rule.except.as_ref().map_or_else(Vec::new, |except| conditions(except, subject)),
+            conditions: conditions(&rule.matches, subject, rule.needed()),
+            except: rule
+                .except
+                .as_ref()
+                .map_or_else(Vec::new, |except| conditions(except, subject, rule.needed().of_exceptions())),
         });
         explained.collect()
     }
 }
 
-fn conditions(matches: &Match, subject: &Subject<'_>) -> Vec<Condition> {
+fn conditions(matches: &Match, subject: &Subject<'_>, needed: Needed) -> Vec<Condition> {
     let wanted = serde_json::to_value(matches).unwrap_or_default();
     let condition = |key: &Key| {
-        let holds = matches.condition(*key, subject)?;
+        let holds = matches.condition(*key, subject, needed)?;
         let wanted = wanted.get(key.name()).map(ToString::to_string).unwrap_or_default();
         Some(Condition { key: key.name(), wanted, found: found(*key, matches, subject), holds })
     };

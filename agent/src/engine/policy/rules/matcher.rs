@@ -170,18 +170,47 @@ impl Key {
     }
 }
 
+/// How many must fit of what a request has several of: fields and parts of the query of one name, calls in one body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needed {
+    /// One of them.
+    One,
+    /// All of them: what lets a request pass must know all of it.
+    All,
+}
+
+impl Needed {
+    /// What is needed of the exceptions of a rule for its conditions to need this.
+    #[must_use]
+    pub const fn of_exceptions(self) -> Self {
+        match self {
+            Self::One => Self::All,
+            Self::All => Self::One,
+        }
+    }
+
+    /// Whether as many fit; nothing does not.
+    fn of<T>(self, found: impl Iterator<Item = T>, mut fits: impl FnMut(T) -> bool) -> bool {
+        let mut judged = found.map(|found| fits(found)).peekable();
+        match self {
+            Self::One => judged.any(|fits| fits),
+            Self::All => judged.peek().is_some() && judged.all(|fits| fits),
+        }
+    }
+}
+
 impl Match {
     /// Whether all conditions hold.
     #[must_use]
-    pub fn holds(&self, subject: &Subject<'_>) -> bool {
-        Key::ALL.iter().all(|key| self.condition(*key, subject).unwrap_or(true))
+    pub fn holds(&self, subject: &Subject<'_>, needed: Needed) -> bool {
+        Key::ALL.iter().all(|key| self.condition(*key, subject, needed).unwrap_or(true))
     }
 
     /// Whether all conditions hold that are not about the response.
     #[must_use]
-    pub fn may_hold(&self, subject: &Subject<'_>) -> bool {
+    pub fn may_hold(&self, subject: &Subject<'_>, needed: Needed) -> bool {
         let mut known = Key::ALL.iter().filter(|key| **key != Key::Status);
-        known.all(|key| self.condition(*key, subject).unwrap_or(true))
+        known.all(|key| self.condition(*key, subject, needed).unwrap_or(true))
     }
 
     /// Whether a condition is about the body.
@@ -192,9 +221,9 @@ impl Match {
 
     /// Whether all conditions hold that are about neither the body nor the response.
     #[must_use]
-    pub fn may_hold_by_head(&self, subject: &Subject<'_>) -> bool {
+    pub fn may_hold_by_head(&self, subject: &Subject<'_>, needed: Needed) -> bool {
         let is_known = |key: &&Key| **key != Key::Status && !Key::OF_BODY.contains(key);
-        Key::ALL.iter().filter(is_known).all(|key| self.condition(*key, subject).unwrap_or(true))
+        Key::ALL.iter().filter(is_known).all(|key| self.condition(*key, subject, needed).unwrap_or(true))
     }
 
     /// Whether a condition is about the response.
@@ -256,7 +285,7 @@ impl Match {
 
     /// Whether the condition of one key holds; none if there is no such condition. What is not known fits nothing.
     #[must_use]
-    pub fn condition(&self, key: Key, subject: &Subject<'_>) -> Option<bool> {
+    pub fn condition(&self, key: Key, subject: &Subject<'_>, needed: Needed) -> Option<bool> {
         match key {
             Key::Host | Key::Port | Key::Cidr | Key::Process | Key::User => {
                 self.on_connection(key, Some(subject.host()), Some(subject.connection))
@@ -272,22 +301,17 @@ impl Match {
                 let found = subject.content().and_then(|content| content.at(pointer));
                 found.is_some_and(|found| value.any(|value| value.matches(&found)))
             }),
-            Key::Graphql => of_content(&self.graphql, subject, |content, name| {
-                content.operations().any(|found| name.matches(found.as_bytes()))
-            }),
-            Key::Jsonrpc => of_content(&self.jsonrpc, subject, |content, name| {
-                content.methods().any(|found| name.matches(found.as_bytes()))
-            }),
-            Key::Mcp => of_content(&self.mcp, subject, |content, name| {
-                content.tools().any(|found| name.matches(found.as_bytes()))
-            }),
+            Key::Graphql => called(&self.graphql, subject.content().map(Content::operations), needed),
+            Key::Jsonrpc => called(&self.jsonrpc, subject.content().map(Content::methods), needed),
+            Key::Mcp => called(&self.mcp, subject.content().map(Content::tools), needed),
             Key::Time => any(&self.time, |span| subject.connection.now.is_some_and(|now| span.contains(now))),
             Key::Status => any(&self.status, |range| subject.status.is_some_and(|status| range.contains(status))),
             Key::Header => all_of(&self.header, |name, value| {
-                values(&subject.head.fields, name).any(|found| value.any(|value| value.matches(found)))
+                needed.of(values(&subject.head.fields, name), |found| value.any(|value| value.matches(found)))
             }),
             Key::Query => all_of(&self.query, |name, value| {
-                subject.query().any(|(key, found)| key == name && value.any(|value| value.matches(found.as_bytes())))
+                let found = subject.query().filter(|(key, _)| key == name);
+                needed.of(found, |(_, found)| value.any(|value| value.matches(found.as_bytes())))
             }),
         }
     }
@@ -298,13 +322,15 @@ fn is_named(process: Option<&Process>, name: &TextPattern) -> bool {
     process.is_some_and(|process| names(process).any(|found| name.matches(found.as_bytes())))
 }
 
-/// Whether the body has any of what is wanted; what is not known has nothing.
-fn of_content(
+/// Whether what a body calls is what is wanted; what is not known is nothing.
+fn called<'a>(
     wanted: &Option<AnyOf<TextPattern>>,
-    subject: &Subject<'_>,
-    has: impl Fn(&Content<'_>, &TextPattern) -> bool,
+    found: Option<impl Iterator<Item = Option<&'a str>>>,
+    needed: Needed,
 ) -> Option<bool> {
-    any(wanted, |wanted| subject.content().is_some_and(|content| has(content, wanted)))
+    let is_wanted = |wanted: &AnyOf<TextPattern>, name: &str| wanted.any(|wanted| wanted.matches(name.as_bytes()));
+    let wanted = wanted.as_ref()?;
+    Some(found.is_some_and(|found| needed.of(found, |name| name.is_some_and(|name| is_wanted(wanted, name)))))
 }
 
 fn any<T>(wanted: &Option<AnyOf<T>>, fits: impl FnMut(&T) -> bool) -> Option<bool> {
@@ -394,7 +420,85 @@ mod tests {
             ("host = 'api.example'\nmethod = 'GET'", false),
             ("host = 'api.example'\nmethod = 'POST'\nport = 443", true),
         ] {
-            assert_eq!(parse(conditions).holds(&subject), expect, "{conditions}");
+            assert_eq!(parse(conditions).holds(&subject, Needed::One), expect, "{conditions}");
+        }
+    }
+
+    #[test]
+    fn what_lets_pass_must_know_all_that_there_are_several_of() {
+        let connection = connection();
+        let fields = [("x-team", "blue"), ("x-team", "red"), ("x-one", "blue")];
+        let mut request = head("POST", "a.example/?amount=1&amount=999&one=1", &fields);
+        let calls = r#"[{"jsonrpc":"2.0","method":"tools/call","params":{"name":"read"}},
+                        {"jsonrpc":"2.0","method":"tools/call","params":{"name":"rm"}}]"#;
+        let mixed = r#"[{"jsonrpc":"2.0","method":"tools/call","params":{"name":"read"}},{"method":"x"}]"#;
+        let queries = r#"{"query":"query Get { a } mutation Pay { b }"}"#;
+        for (body, conditions, one, all) in [
+            ("", "header = { x-team = 'red' }", true, false),
+            ("", "header = { x-team = ['red', 'blue'] }", true, true),
+            ("", "header = { x-one = 'blue' }", true, true),
+            ("", "header = { x-none = '*' }", false, false),
+            ("", "query = { amount = '1' }", true, false),
+            ("", "query = { one = '1' }", true, true),
+            (calls, "mcp = 'read'", true, false),
+            (calls, "mcp = ['read', 'rm']", true, true),
+            (calls, "jsonrpc = 'tools/call'", true, true),
+            (mixed, "mcp = 'read'", true, false),
+            (mixed, "jsonrpc = '*'", true, false),
+            (queries, "graphql = 'Get'", true, false),
+            (queries, "graphql = ['Get', 'Pay']", true, true),
+            ("[]", "graphql = '*'", false, false),
+        ] {
+            request.content = Some(body.into());
+            let subject = Subject::new(&request, connection);
+            let matches = parse(conditions);
+            let held = [Needed::One, Needed::All].map(|needed| matches.holds(&subject, needed));
+            assert_eq!(held, [one, all], "{conditions} {body}");
+        }
+    }
+
+    #[test]
+    fn operations_of_graphql_are_found_wherever_servers_look() {
+        let connection = connection();
+        let plain: &[(&'static str, &'static str)] = &[];
+        let document: &[(&'static str, &'static str)] = &[("content-type", "application/graphql; charset=utf-8")];
+        for (url, fields, body, conditions, one, all) in [
+            ("a.example/?query=mutation%20Pay%7Ba%7D", plain, "", "graphql = 'Pay'", true, true),
+            ("a.example/?query=%7Ba%7D&query=mutation%20Pay%7Ba%7D", plain, "", "graphql = 'Pay'", true, false),
+            ("a.example/?operationName=Pay&extensions=%7B%7D", plain, "", "graphql = 'Pay'", true, true),
+            (
+                "a.example/?query=mutation%20Pay%7Ba%7D",
+                plain,
+                r#"{"query":"query Get{a}"}"#,
+                "graphql = 'Get'",
+                true,
+                false,
+            ),
+            ("a.example/?operationName=Get", plain, r#"{"query":"mutation Pay{a}"}"#, "graphql = 'Get'", true, false),
+            (
+                "a.example/",
+                plain,
+                r#"{"query":"mutation Pay{a}","operationName":"Get"}"#,
+                "graphql = 'Pay'",
+                true,
+                false,
+            ),
+            (
+                "a.example/",
+                plain,
+                r#"{"query":"query Get{a} mutation Pay{a}","operationName":"Get"}"#,
+                "graphql = 'Get'",
+                true,
+                true,
+            ),
+            ("a.example/", document, "mutation Pay { a }", "graphql = 'Pay'", true, true),
+            ("a.example/", plain, "mutation Pay { a }", "graphql = 'Pay'", false, false),
+        ] {
+            let mut request = head("POST", url, fields);
+            request.content = Some(body.into());
+            let subject = Subject::new(&request, connection);
+            let held = [Needed::One, Needed::All].map(|needed| parse(conditions).holds(&subject, needed));
+            assert_eq!(held, [one, all], "{url} {conditions} {body}");
         }
     }
 
@@ -407,7 +511,7 @@ mod tests {
             request.tunnel = tunnel.map(str::to_owned);
             let all = ["http1", "http2", "grpc", "grpc-web", "connect", "websocket", "tunnel"];
             let subject = Subject::new(&request, connection);
-            let is = |name: &&&str| parse(&format!("protocol = '{name}'")).holds(&subject);
+            let is = |name: &&&str| parse(&format!("protocol = '{name}'")).holds(&subject, Needed::One);
             all.iter().filter(is).copied().collect::<Vec<_>>().join(" ")
         };
         assert_eq!(of("HTTP/1.1", None, &[]), "http1");
@@ -427,7 +531,7 @@ mod tests {
             [("pkg.Svc/Do", true), ("pkg.Svc/*", true), ("*/Do", true), ("pkg.*/Get", false), ("**", true)]
         {
             let conditions = parse(&format!("grpc = '{call}'"));
-            assert_eq!(conditions.holds(&Subject::new(&request, connection)), expect, "{call}");
+            assert_eq!(conditions.holds(&Subject::new(&request, connection), Needed::One), expect, "{call}");
         }
     }
 
@@ -437,7 +541,7 @@ mod tests {
         connection.process = None;
         let request = head("GET", "a.example/", &[]);
         for conditions in ["process = '*'", "user = 0"] {
-            assert!(!parse(conditions).holds(&Subject::new(&request, connection)), "{conditions}");
+            assert!(!parse(conditions).holds(&Subject::new(&request, connection), Needed::One), "{conditions}");
         }
     }
 

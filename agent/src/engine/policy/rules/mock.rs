@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::any_of::AnyOf;
+use super::call::{self, Ending};
 use super::rule::{MediaType, Status};
 use super::subject::Subject;
 use super::template::fill;
+use crate::engine::decode::protobuf::schema::Schema;
 use crate::engine::http::reply::Piece;
 use crate::engine::http::{Field, Reply};
 
@@ -38,6 +40,7 @@ enum Content {
     Json(Value),
     File { path: PathBuf, content: Option<Vec<u8>> },
     Events(Vec<Event>),
+    Call { messages: Vec<Value>, ending: Ending },
 }
 
 /// A server-sent event, and when it is sent.
@@ -72,6 +75,8 @@ struct Written {
     #[serde(skip_serializing_if = "Option::is_none")]
     file_content: Option<Vec<u8>>,
     events: Option<Vec<Event>>,
+    messages: Option<Vec<Value>>,
+    grpc: Option<Ending>,
     #[serde(default)]
     template: bool,
 }
@@ -80,7 +85,7 @@ struct Written {
 #[derive(Debug, thiserror::Error)]
 pub enum NoMock {
     /// It has several bodies.
-    #[error("an answer has one of `body`, `json`, `file` and `events`")]
+    #[error("an answer has one of `body`, `json`, `file`, `events`, and `messages` with `grpc`")]
     Several,
     /// A field cannot be sent.
     #[error("`{0}` is no header field that an answer may have")]
@@ -94,7 +99,8 @@ impl TryFrom<Written> for Mock {
     type Error = NoMock;
 
     fn try_from(written: Written) -> Result<Self, NoMock> {
-        let Written { status, headers, content_type, body, json, file, file_content, events, template } = written;
+        let Written { status, headers, content_type, template, file_content, grpc, .. } = written;
+        let Written { body, json, file, events, messages, .. } = written;
         let wrong = headers.iter().find(|(name, values)| {
             let is_name = HeaderName::from_bytes(name.as_bytes()).is_ok_and(|name| !FRAMING.contains(&name.as_str()));
             !is_name || values.any(|value| HeaderValue::from_str(value).is_err())
@@ -102,14 +108,19 @@ impl TryFrom<Written> for Mock {
         if let Some((name, _)) = wrong {
             return Err(NoMock::Field(name.clone()));
         }
-        let content = match (body, json, file, events) {
-            (None, None, None, None) => Content::None,
-            (Some(text), None, None, None) => Content::Text(text),
-            (None, Some(json), None, None) => Content::Json(json),
-            (None, None, Some(path), None) => Content::File { path, content: file_content },
-            (None, None, None, Some(events)) => Content::Events(events),
-            _ => return Err(NoMock::Several),
-        };
+        let is_call = messages.is_some() || grpc.is_some();
+        let kinds = [
+            body.map(Content::Text),
+            json.map(Content::Json),
+            file.map(|path| Content::File { path, content: file_content }),
+            events.map(Content::Events),
+            is_call.then(|| Content::Call { messages: messages.unwrap_or_default(), ending: grpc.unwrap_or_default() }),
+        ];
+        let mut kinds = kinds.into_iter().flatten();
+        let content = kinds.next().unwrap_or(Content::None);
+        if kinds.next().is_some() {
+            return Err(NoMock::Several);
+        }
         Ok(Self { status, headers, content_type, content, template })
     }
 }
@@ -124,6 +135,7 @@ impl From<Mock> for Written {
             Content::Json(json) => written.json = Some(json),
             Content::File { path, content } => (written.file, written.file_content) = (Some(path), content),
             Content::Events(events) => written.events = Some(events),
+            Content::Call { messages, ending } => (written.messages, written.grpc) = (Some(messages), Some(ending)),
         }
         written
     }
@@ -138,9 +150,9 @@ impl Mock {
         }
     }
 
-    /// The answer to `subject`.
+    /// The answer to `subject`. Messages of protocol buffers are made as `schema` says.
     #[must_use]
-    pub fn reply(&self, subject: &Subject<'_>) -> Reply {
+    pub fn reply(&self, subject: &Subject<'_>, schema: &Schema) -> Reply {
         let filled = |text: &str| if self.template { fill(text, subject) } else { text.to_owned() };
         let (media, body) = match &self.content {
             Content::None => (None, Bytes::new()),
@@ -156,6 +168,13 @@ impl Mock {
                 (None, text.map_or_else(|| content.to_vec(), |text| filled(text).into_bytes()).into())
             }
             Content::Events(_) => (Some("text/event-stream"), Bytes::new()),
+            Content::Call { messages, ending } => {
+                let mut messages = messages.clone();
+                messages.iter_mut().for_each(|message| each_text(message, &mut |text| *text = filled(text)));
+                return call::answer(subject, schema, &messages, ending).unwrap_or_else(|why| {
+                    Reply::text(StatusCode::INTERNAL_SERVER_ERROR, &format!("this answer cannot be made: {why}"))
+                });
+            }
         };
         let media = self.content_type.as_ref().map(MediaType::as_str).or(media);
         let mut fields: Vec<Field> =
@@ -211,7 +230,7 @@ mod tests {
         let json = serde_json::to_string(&mock).unwrap();
         assert_eq!(serde_json::from_str::<Mock>(&json).unwrap(), mock, "{json}");
         let request = head("POST", "a.example/v1/x?id=7&n=%22", &[("x-who", "me")]);
-        mock.reply(&Subject::new(&request, connection()))
+        mock.reply(&Subject::new(&request, connection()), &Schema::default())
     }
 
     #[test]

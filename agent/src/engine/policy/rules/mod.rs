@@ -3,9 +3,11 @@
 pub mod amount;
 pub mod any_of;
 pub mod ask;
+pub mod call;
 mod content;
 pub mod example;
 pub mod explain;
+mod graphql;
 mod index;
 pub mod limit;
 pub mod matcher;
@@ -92,7 +94,7 @@ impl Rules {
     /// Whether one that may be about a request looks at its body.
     #[must_use]
     pub fn need_body(&self, subject: &Subject<'_>) -> bool {
-        let needs = |rule: &Rule| rule.needs_body() && rule.matches.may_hold_by_head(subject);
+        let needs = |rule: &Rule| rule.needs_body() && rule.matches.may_hold_by_head(subject, rule.needed());
         self.needs_body && subject.is_document() && self.candidates(subject.host()).any(|(_, rule)| needs(rule))
     }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize as Derive, Serialize};
 
 use super::ask::{Ask, Choice};
 use super::limit::Limit;
-use super::matcher::Match;
+use super::matcher::{Match, Needed};
 use super::mock::Mock;
 use super::subject::{Certainty, ConnFacts, Subject};
 use crate::engine::edit::{RequestEdits, ResponseEdits};
@@ -75,18 +75,30 @@ impl Rule {
         if is_late && is_early { Err(NoRule::Late) } else { Ok(()) }
     }
 
+    /// How many must fit of what a request has several of.
+    #[must_use]
+    pub const fn needed(&self) -> Needed {
+        match self.verdict {
+            Some(Verdict::Allow | Verdict::Passthrough) => Needed::All,
+            _ => Needed::One,
+        }
+    }
+
     /// Whether it is about this.
     #[must_use]
     pub fn is_about(&self, subject: &Subject<'_>) -> bool {
-        self.matches.holds(subject) && !self.except.as_ref().is_some_and(|except| except.holds(subject))
+        let needed = self.needed();
+        let is_excepted = |except: &Match| except.holds(subject, needed.of_exceptions());
+        self.matches.holds(subject, needed) && !self.except.as_ref().is_some_and(is_excepted)
     }
 
     /// Whether it is about this, or will be when there is a response.
     #[must_use]
     pub fn may_be_about(&self, subject: &Subject<'_>) -> bool {
         let is_known = |except: &&Match| !except.is_late() && !except.needs_body();
-        let is_excepted = || self.except.as_ref().filter(is_known).is_some_and(|except| except.holds(subject));
-        self.matches.may_hold(subject) && !is_excepted()
+        let needed = self.needed();
+        let holds = |except: &Match| except.holds(subject, needed.of_exceptions());
+        self.matches.may_hold(subject, needed) && !self.except.as_ref().filter(is_known).is_some_and(holds)
     }
 
     /// Whether it is about all that may come, as far as host and connection are known.

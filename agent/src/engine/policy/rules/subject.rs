@@ -5,6 +5,7 @@ use std::cell::OnceCell;
 use std::net::SocketAddr;
 
 use http::StatusCode;
+use serde_json::{Value, json};
 
 use super::content::Content;
 use super::moment::Moment;
@@ -94,7 +95,25 @@ impl<'a> Subject<'a> {
 
     /// The body, if it is known.
     pub(super) fn content(&self) -> Option<&Content<'a>> {
-        self.content.get_or_init(|| self.head.content.as_deref().map(Content::new)).as_ref()
+        let read = || self.head.content.as_deref().map(|text| Content::new(text, self.graphql(text)));
+        self.content.get_or_init(read).as_ref()
+    }
+
+    /// Requests of GraphQL that are no JSON: one in the URL (GraphQL over HTTP, section 6.1), which some servers prefer to
+    /// the body, and a body that is the document itself.
+    fn graphql(&self, text: &[u8]) -> Vec<Value> {
+        let named = |wanted: &str| self.query().filter(|(name, _)| name == wanted).map(|(_, value)| value).collect();
+        let (mut queries, operations): (Vec<Cow<'_, str>>, Vec<Cow<'_, str>>) =
+            (named("query"), named("operationName"));
+        if queries.is_empty() && !operations.is_empty() {
+            queries.push(Cow::Borrowed(""));
+        }
+        // Which of several counts, servers do not agree on.
+        let operation = operations.first().filter(|_| operations.len() == 1);
+        let in_url = queries.iter().map(|query| json!({ "query": query, "operationName": operation }));
+        let is_document = self.content_type().is_some_and(|media| media.eq_ignore_ascii_case(b"application/graphql"));
+        let document = is_document.then(|| json!({ "query": String::from_utf8_lossy(text) }));
+        in_url.chain(document).collect()
     }
 
     /// Whether it has a body that is one document, and no stream of messages.
