@@ -187,6 +187,31 @@ fn an_explanation_agrees_with_what_became_of_a_request() {
 }
 
 #[test]
+fn under_what_was_learnt_from_a_session_the_same_passes_and_no_more() {
+    let lab = Lab::new();
+    let agent = lab.agent();
+    agent.shell("curl -sS https://origin.test/hello https://origin.test/item/7 https://origin.test/item/8").ok();
+    let learn = |args: &[&str]| {
+        let capture = agent.capture();
+        policy(&lab, &[&["learn", "--session", capture.path().to_str().unwrap()], args].concat())
+    };
+    let learnt = learn(&[]);
+    for line in ["[[rule]]", "origin.test", "GET", "/hello", "/item/*"] {
+        assert!(learnt.ok().contains(line), "{line}: {}", learnt.stdout);
+    }
+    let file = lab.scratch.write("learnt.toml", learnt.ok());
+    let enforced = lab.agent().args(&["--mode", "enforce", "--config", &file]);
+    let statuses = "for url in origin.test/hello origin.test/item/9 origin.test/other other.test/hello; do \
+                    curl -sS -o /dev/null -w '%{http_code} ' https://$url; done";
+    assert_eq!(enforced.shell(statuses).ok(), "200 404 403 403 ");
+    assert_eq!(learn(&["--against", &file]).ok(), format!("{file}: no rule is missing\n"));
+    let file = lab.scratch.write("less.toml", learnt.ok().replace("/hello", "/none"));
+    let lacks = learn(&["--against", &file]);
+    assert_eq!(lacks.status, 1, "{lacks:#?}");
+    assert!(lacks.stdout.contains("\n+") && lacks.stdout.contains("/hello"), "{}", lacks.stdout);
+}
+
+#[test]
 fn examples_beside_the_rules_get_the_verdict_that_they_must() {
     let lab = Lab::bare();
     let example = |url: &str, method: &str, verdict: &str| {

@@ -16,6 +16,7 @@ mod log;
 mod naming;
 mod packets;
 pub mod policy;
+pub mod policy_learn;
 pub mod replay;
 pub mod sandbox_up;
 pub mod sessions;

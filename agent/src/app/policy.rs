@@ -12,13 +12,14 @@ use super::flows::Page;
 use super::sessions::print_json;
 use crate::config::file::{self, Error};
 use crate::config::profiles::{PROFILES, Profile};
-use crate::engine::http::RequestHead;
+use crate::config::schema::SCHEMA;
+use crate::engine::http::{Field, RequestHead};
 use crate::engine::policy::rules::example::{Asked, Example, Form, sender};
 use crate::engine::policy::rules::explain::{Condition, Explained};
 use crate::engine::policy::rules::rule::Word;
 use crate::engine::policy::rules::subject::Subject;
 use crate::engine::policy::{Judgement, Mode, Policy};
-use crate::engine::record::Exchange;
+use crate::engine::record::{Connection, Exchange, Outline};
 use crate::ui;
 use crate::ui::colour::Ink;
 
@@ -124,6 +125,11 @@ pub fn reload(name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Prints the JSON Schema of the file.
+pub fn schema() {
+    ui::text_out(SCHEMA);
+}
+
 /// Lists the ready-made rules, or prints those of a name.
 ///
 /// # Errors
@@ -158,20 +164,30 @@ fn show(page: &mut Page, rule: &Explained, is_decisive: bool) {
     conditions(&rule.except, "except ");
 }
 
-/// A recorded request, as it was judged.
-fn recorded(exchange: &Exchange) -> anyhow::Result<Asked> {
-    let outline = &exchange.outline;
+/// A recorded request with its body, as it was judged.
+///
+/// # Errors
+/// If too little of it is recorded.
+pub(super) fn recorded(exchange: &Exchange) -> anyhow::Result<Asked> {
+    let mut asked = asked(&exchange.outline, &exchange.request.head, exchange.connection.as_ref())?;
+    let body = exchange.request.body.as_ref().map(|body| body.bytes.clone()).unwrap_or_default();
+    asked.head.content = Some(body.into());
+    Ok(asked)
+}
+
+/// The same without its body.
+///
+/// # Errors
+/// As [`recorded`].
+pub(super) fn asked(outline: &Outline, fields: &[Field], connection: Option<&Connection>) -> anyhow::Result<Asked> {
     let method = Method::from_bytes(outline.method.as_bytes()).context("the recorded method is none")?;
     let version = if outline.version == "HTTP/2" { "HTTP/2" } else { "HTTP/1.1" };
     let url = (outline.scheme.as_str(), outline.authority.as_str(), outline.path.as_str());
-    let connection = exchange.connection.as_ref().context("its connection is not recorded")?;
+    let connection = connection.context("its connection is not recorded")?;
     let program = connection.executable.as_deref().or(connection.process.as_deref()).unwrap_or_default();
     let uid = connection.uid.and_then(|uid| u32::try_from(uid).ok()).unwrap_or_default();
-    let mut head = RequestHead::assembled(version, method, url, &exchange.request.head);
-    let body = exchange.request.body.as_ref().map(|body| body.bytes.clone()).unwrap_or_default();
-    head.content = Some(body.into());
     Ok(Asked {
-        head,
+        head: RequestHead::assembled(version, method, url, fields),
         address: connection.destination.parse().context("the recorded destination is no address")?,
         server_name: connection.sni.clone(),
         process: connection.pid.map(|_| sender(program, uid)),

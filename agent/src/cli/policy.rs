@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use super::flows::CaptureArgs;
 use super::run::ModeArg;
 use crate::app::policy::{self, Request};
+use crate::app::policy_learn;
 use crate::engine::policy::rules::any_of::AnyOf;
 use crate::engine::policy::rules::example::Form;
 
@@ -26,8 +27,12 @@ enum Action {
     Test(TestArgs),
     /// Say what the rules of a file make of a request, rule by rule
     Explain(Box<ExplainArgs>),
+    /// Write rules under which enforce mode allows what a capture has, and no more than a person would write
+    Learn(LearnArgs),
     /// List the ready-made rules that a file can include, or print them
     Profiles(ProfilesArgs),
+    /// Print a JSON Schema of the file, for editors
+    Schema,
     /// Have a running session read its file of rules again
     Reload(ReloadArgs),
 }
@@ -42,6 +47,18 @@ struct ProfilesArgs {
 struct ReloadArgs {
     /// Name of the session
     name: String,
+}
+
+#[derive(Args)]
+struct LearnArgs {
+    #[command(flatten)]
+    capture: CaptureArgs,
+    /// Write them to this file [default: standard output]
+    #[arg(long, value_name = "FILE", conflicts_with = "against")]
+    output: Option<PathBuf>,
+    /// Show, as a diff, which rules this file lacks; the status is 1 if it lacks any
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -111,7 +128,7 @@ struct RequestArgs {
     uid: Option<u32>,
 }
 
-/// The status is 1 if a file is wrong, or an example.
+/// The status is 1 if a file is wrong, or an example, or if it lacks rules.
 pub(super) fn policy(args: PolicyArgs) -> anyhow::Result<u8> {
     match args.action {
         Action::Check(check) => Ok(u8::from(!policy::check(&check.file)?)),
@@ -121,7 +138,17 @@ pub(super) fn policy(args: PolicyArgs) -> anyhow::Result<u8> {
             policy::explain(&file, mode, explain.request()?, json)?;
             Ok(0)
         }
+        Action::Learn(LearnArgs { capture, against: Some(file), .. }) => {
+            Ok(u8::from(!policy_learn::against(&capture.into(), &file)?))
+        }
+        Action::Learn(LearnArgs { capture, output, against: None }) => {
+            policy_learn::learn(&capture.into(), output.as_deref()).map(|()| 0)
+        }
         Action::Profiles(profiles) => policy::profiles(profiles.name.as_deref()).map(|()| 0),
+        Action::Schema => {
+            policy::schema();
+            Ok(0)
+        }
         Action::Reload(reload) => policy::reload(&reload.name).map(|()| 0),
     }
 }

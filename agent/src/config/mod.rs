@@ -8,6 +8,7 @@ pub mod file;
 mod include;
 pub mod invoker;
 pub mod profiles;
+pub mod schema;
 mod writable;
 
 use std::ffi::{OsStr, OsString};

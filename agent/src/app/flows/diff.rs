@@ -50,8 +50,13 @@ pub(in crate::app) fn compare(names: &[String; 2], texts: &[String; 2], paint: P
     if texts[0] == texts[1] {
         return None;
     }
+    Some(unified(names, texts, CONTEXT, paint))
+}
+
+/// A unified diff of two texts, with so many lines around each difference.
+pub(in crate::app) fn unified(names: &[String; 2], texts: &[String; 2], context: usize, paint: Paint) -> String {
     let diff = TextDiff::from_lines(&texts[0], &texts[1]);
-    let unified = diff.unified_diff().context_radius(CONTEXT).header(&names[0], &names[1]).to_string();
+    let unified = diff.unified_diff().context_radius(context).header(&names[0], &names[1]).to_string();
     let painted = |line: &str| {
         let ink = match line.as_bytes().first() {
             Some(b'+') => Ink::Good,
@@ -61,7 +66,7 @@ pub(in crate::app) fn compare(names: &[String; 2], texts: &[String; 2], paint: P
         };
         format!("{}\n", paint.paint(ink, line))
     };
-    Some(unified.lines().map(painted).collect())
+    unified.lines().map(painted).collect()
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use std::ops::RangeInclusive;
 
 pub use self::curl::curl;
 pub use self::diff::diff;
-pub(super) use self::diff::{compare, response};
+pub(super) use self::diff::{compare, response, unified};
 pub use self::list::list;
 pub(super) use self::page::Page;
 pub(super) use self::prune::rotate;

@@ -8,7 +8,7 @@ use super::{Capture, Error, Filter};
 use crate::engine::decode::stream::MessageKind;
 use crate::engine::http::Field;
 use crate::engine::http::exchange::Direction;
-use crate::engine::record::{Connection, Content, Exchange, Half, Message, Tls};
+use crate::engine::record::{Connection, Content, Exchange, Half, Message, Outline, Tls};
 
 /// How often an exchange is read while its bodies are given other names.
 const TRIES: usize = 4;
@@ -75,6 +75,16 @@ impl Capture {
             is_first,
             outline,
         })
+    }
+
+    /// The fields of an exchange's request, pseudo-headers first, and its connection, if that is recorded. No body is read.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn request(&self, outline: &Outline) -> Result<(Vec<Field>, Option<Connection>), Error> {
+        let sql = "SELECT request_head FROM exchanges WHERE id = ?";
+        let head: String = self.database.prepare_cached(sql)?.query_row([outline.id], |row| row.get(0))?;
+        Ok((fields(&head), self.connection(outline.connection)?))
     }
 
     /// The messages of the exchange with this number, in the order in which they passed.

@@ -190,8 +190,8 @@ impl Needed {
     }
 
     /// Whether as many fit; nothing does not.
-    fn of<T>(self, found: impl Iterator<Item = T>, mut fits: impl FnMut(T) -> bool) -> bool {
-        let mut judged = found.map(|found| fits(found)).peekable();
+    fn of<T>(self, found: impl Iterator<Item = T>, fits: impl FnMut(T) -> bool) -> bool {
+        let mut judged = found.map(fits).peekable();
         match self {
             Self::One => judged.any(|fits| fits),
             Self::All => judged.peek().is_some() && judged.all(|fits| fits),

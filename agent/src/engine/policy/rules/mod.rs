@@ -9,6 +9,7 @@ pub mod example;
 pub mod explain;
 mod graphql;
 mod index;
+pub mod learn;
 pub mod limit;
 pub mod matcher;
 pub mod mock;
