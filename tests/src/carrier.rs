@@ -21,9 +21,22 @@ impl Lab {
     /// # Panics
     /// If the test does; which carrier it was is then on standard error.
     pub fn over_each_carrier(&self, test: impl Fn(&Session<'_>)) {
+        self.over_each_carrier_and(&[], test);
+    }
+
+    /// Runs a test once for each carrier, in a session of `mode` with these rules.
+    ///
+    /// # Panics
+    /// If the test does; which carrier it was is then on standard error.
+    pub fn over_each_carrier_with(&self, mode: &str, rules: &str, test: impl Fn(&Session<'_>)) {
+        let file = self.scratch.write("rules.toml", rules);
+        self.over_each_carrier_and(&["--mode", mode, "--config", &file], test);
+    }
+
+    fn over_each_carrier_and(&self, options: &[&str], test: impl Fn(&Session<'_>)) {
         for carrier in CARRIERS {
             let named = Named(carrier);
-            let session = self.agent().args(carrier.options).up();
+            let session = self.agent().args(carrier.options).args(options).up();
             test(&session);
             session.down();
             drop(named);

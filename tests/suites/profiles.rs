@@ -4,19 +4,8 @@
 
 use serde_json::{Value, json};
 use tests::agent::agent_on;
-use tests::carrier::CARRIERS;
 use tests::clients::Client;
 use tests::{Lab, Output, Session, process, tools};
-
-/// Runs a test over each carrier, in a session of `mode` with these rules.
-fn over_each_carrier(lab: &Lab, mode: &str, rules: &str, test: impl Fn(&Session<'_>)) {
-    let file = lab.scratch.write("rules.toml", rules);
-    for carrier in CARRIERS {
-        let session = lab.agent().args(carrier.options).args(&["--mode", mode, "--config", &file]).up();
-        test(&session);
-        session.down();
-    }
-}
 
 /// What the SDK prints, and its status.
 fn stripe(session: &Session<'_>, args: &[&str]) -> (Value, i32) {
@@ -33,7 +22,7 @@ fn the_sdk_of_stripe_is_told_why_it_is_blocked_wherever_it_sends_to() {
         (json!({ "type": "StripePermissionError", "rawType": "blocked", "message": message, "status": 403 }), 1)
     };
     for mode in ["enforce", "observe"] {
-        over_each_carrier(&lab, mode, "include = ['no-stripe']\n", |session| {
+        lab.over_each_carrier_with(mode, "include = ['no-stripe']\n", |session| {
             for what in ["charges", "customers"] {
                 let answer = refused("answer it by a rule with the verdict `mock`");
                 assert_eq!(stripe(session, &[what]), answer, "{mode}");
@@ -73,7 +62,7 @@ verdict = "block"
 rule = "no-stripe"
 "#;
     for mode in ["enforce", "observe"] {
-        over_each_carrier(&lab, mode, rules, |session| {
+        lab.over_each_carrier_with(mode, rules, |session| {
             let charge =
                 json!({ "id": "ch_mock", "object": "charge", "amount": 2000, "currency": "eur", "paid": true });
             assert_eq!(stripe(session, &["charges"]), (charge, 0), "{mode}");
@@ -118,7 +107,7 @@ fn git_fetches_and_does_not_push_and_says_why() {
     let commit = git(&[&identity[..], &["commit-tree", "-m", "first", tree.trim()]].concat());
     git(&["update-ref", "refs/heads/main", commit.trim()]);
     for mode in ["observe", "enforce"] {
-        over_each_carrier(&lab, mode, "include = ['./read-only.toml']\n", |session| {
+        lab.over_each_carrier_with(mode, "include = ['./read-only.toml']\n", |session| {
             let place = lab.scratch.file("clone");
             std::fs::remove_dir_all(&place).unwrap_or_default();
             let output = session.exec(&["sh", "-c", GIT, "git.sh", &place]);

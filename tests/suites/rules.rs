@@ -6,9 +6,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use tests::agent::agent_on;
-use tests::carrier::CARRIERS;
 use tests::clients::Client;
-use tests::{Lab, Output, Session, process};
+use tests::{Lab, Output, process};
 
 const RULES: &str = r#"
 [[rule]]
@@ -32,20 +31,10 @@ match = { process = "wget" }
 verdict = "block"
 "#;
 
-/// Runs a test over each carrier, in a session with these rules.
-fn over_each_carrier(lab: &Lab, rules: &str, test: impl Fn(&Session<'_>)) {
-    let file = lab.scratch.write("rules.toml", rules);
-    for carrier in CARRIERS {
-        let session = lab.agent().args(carrier.options).args(&["--config", &file]).up();
-        test(&session);
-        session.down();
-    }
-}
-
 #[test]
 fn what_a_rule_blocks_is_answered_and_no_byte_of_it_reaches_the_server() {
     let lab = Lab::new();
-    over_each_carrier(&lab, RULES, |session| {
+    lab.over_each_carrier_with("observe", RULES, |session| {
         for version in ["--http1.1", "--http2"] {
             let curl = |args: &[&str]| session.exec(&[&["curl", "-sS", "-w", " %{http_code}", version], args].concat());
             let upload =
@@ -92,7 +81,7 @@ fn what_a_rule_blocks_is_answered_and_no_byte_of_it_reaches_the_server() {
 fn a_request_for_another_host_than_tls_named_is_misdirected_where_there_are_rules() {
     let lab = Lab::new();
     let argv = ["curl", "-sS", "-w", " %{http_code}", "-H", "Host: other.test", "https://origin.test/hello"];
-    over_each_carrier(&lab, RULES, |session| {
+    lab.over_each_carrier_with("observe", RULES, |session| {
         for version in ["--http1.1", "--http2"] {
             let output = session.exec(&[&argv[..], &[version]].concat());
             let (body, status) = output.ok().rsplit_once(' ').unwrap();
@@ -114,7 +103,7 @@ fn calls_of_grpc_that_a_rule_blocks_end_with_a_status_and_others_go_on() {
     let lab = Lab::with_grpc();
     let rules = "[[rule]]\nname = 'no unary'\nmatch = { grpc = 'lab.Echo/Unary' }\n\
                  verdict = { block = { reason = 'ü: 100 %' } }\n";
-    over_each_carrier(&lab, rules, |session| {
+    lab.over_each_carrier_with("observe", rules, |session| {
         for client in [Client::python("grpc_client.py"), Client::node("grpc_client.js")] {
             let checks = ["a_blocked_call_says_why", "both_stream"];
             client.clone().arg("grpcio.test").check(session, &checks);
@@ -249,7 +238,7 @@ fn the_examples_of_the_document_are_files_that_a_session_could_use() {
 #[test]
 fn a_request_with_a_body_is_refused_without_an_error_of_the_connection() {
     let lab = Lab::new();
-    over_each_carrier(&lab, "[[rule]]\nmatch.path = '/no'\nverdict = 'block'\n", |session| {
+    lab.over_each_carrier_with("observe", "[[rule]]\nmatch.path = '/no'\nverdict = 'block'\n", |session| {
         // Over HTTP/2, curl stops sending when it has the head of the answer.
         let argv = ["curl", "-sS", "--http2", "-d", "amount=1", "-w", "%{http_code}\n", "-o", "/dev/null"];
         for _ in 0..50 {

@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a suite panics where a test fails")]
 
 use serde_json::{Value, json};
-use tests::carrier::CARRIERS;
 use tests::recorded::Recorded;
 use tests::{Lab, Output, Session};
 
@@ -17,16 +16,6 @@ fn curl(session: &Session<'_>, args: &[&str]) -> (String, String) {
     (body.to_owned(), status.to_owned())
 }
 
-/// Runs a test over each carrier, in a session of `mode` with these rules.
-fn over_each_carrier(lab: &Lab, mode: &str, rules: &str, test: impl Fn(&Session<'_>)) {
-    let file = lab.scratch.write("rules.toml", rules);
-    for carrier in CARRIERS {
-        let session = lab.agent().args(carrier.options).args(&["--mode", mode, "--config", &file]).up();
-        test(&session);
-        session.down();
-    }
-}
-
 fn told(session: &Session<'_>, event: &str) -> Vec<Value> {
     let log = session.log();
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -37,7 +26,7 @@ fn told(session: &Session<'_>, event: &str) -> Vec<Value> {
 fn in_enforce_mode_nothing_passes_that_no_rule_allows_and_nobody_hears_of_it() {
     let lab = Lab::new();
     let rules = "[[rule]]\nname = 'origin'\nmatch = { host = 'origin.test', path = '/hello' }\nverdict = 'allow'\n";
-    over_each_carrier(&lab, "enforce", rules, |session| {
+    lab.over_each_carrier_with("enforce", rules, |session| {
         for version in VERSIONS {
             let (body, status) = curl(session, &[version, "https://origin.test/hello"]);
             assert_eq!((body.as_str(), status.as_str()), ("hello from origin.test\n", "200"));
@@ -111,7 +100,7 @@ fn what_a_rule_mocks_is_answered_as_if_by_the_server_whether_or_not_there_is_one
     let page = "<p>".repeat(100_000);
     lab.scratch.write("page.html", &page);
     let upload = lab.scratch.write("upload", "u".repeat(3_000_000));
-    over_each_carrier(&lab, "observe", MOCKS, |session| {
+    lab.over_each_carrier_with("observe", MOCKS, |session| {
         for version in VERSIONS {
             let (body, status) =
                 curl(session, &[version, "https://pay.nowhere/v1/charges/1?id=%22x", "-D", "/dev/stderr"]);
@@ -150,7 +139,7 @@ fn what_a_rule_passes_through_is_not_read() {
     let lab = Lab::new();
     let rules = "[[rule]]\nmatch.host = 'origin.test'\nverdict = 'passthrough'\n";
     for mode in ["observe", "enforce"] {
-        over_each_carrier(&lab, mode, rules, |session| {
+        lab.over_each_carrier_with(mode, rules, |session| {
             let issuer = |output: &Output| output.stderr.lines().filter(|line| line.contains("issuer:")).count();
             let argv = ["curl", "-sSv", "-k", "https://origin.test/hello"];
             let output = session.exec(&argv);
@@ -168,7 +157,7 @@ fn a_dry_run_lets_all_pass_and_says_what_enforce_mode_would_do() {
     let rules = "[[rule]]\nname = 'no uploads'\nmatch.method = 'DELETE'\nverdict = 'block'\n\
                  [[rule]]\nname = 'a mock'\nmatch.path = '/hello2'\nverdict.mock.body = 'mocked'\n\
                  [[rule]]\nname = 'origin'\nmatch.host = 'origin.test'\nverdict = 'allow'\n";
-    over_each_carrier(&lab, "dry-run", rules, |session| {
+    lab.over_each_carrier_with("dry-run", rules, |session| {
         for (args, status) in [
             (&["https://origin.test/hello"][..], "200"),
             (&["https://origin.test/hello2"], "404"),
@@ -197,7 +186,7 @@ fn rules_look_at_bodies_and_what_passes_is_whole() {
                  [[rule]]\nname = 'tool'\nmatch.mcp = 'shell'\nverdict = 'block'\n\
                  [[rule]]\nname = 'magic'\nmatch.body = { '' = '~magic' }\nresponse.headers.set = { x-magic = 'yes' }\n\
                  request.body.replace = [{ pattern = 'magic', with = 'spell' }]\n";
-    over_each_carrier(&lab, "observe", rules, |session| {
+    lab.over_each_carrier_with("observe", rules, |session| {
         for version in VERSIONS {
             for (body, rule) in [
                 ("{\"model\":\"gpt-4o\"}", Some("model")),

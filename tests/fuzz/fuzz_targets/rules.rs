@@ -23,7 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(settings) = parse(Path::new("agent.toml"), text, &around) else { return };
     let Some(head) = head(&String::from_utf8_lossy(request)) else { return };
     let orig_dst = SocketAddr::from(([192, 0, 2, 1], 443));
-    let connection = ConnFacts { orig_dst, server_name: None, process: None, is_elsewhere: false, now: None };
+    let connection = ConnFacts::to(orig_dst);
     let subject = Subject::new(&head, connection);
     let rules = settings.rules;
     let found = rules.first(&subject).map(|(number, _)| number);

@@ -44,13 +44,7 @@ impl Exchanges for Book {
         if head.path.contains('!') {
             return (exchange, Verdict::Refuse(Reply::text(StatusCode::FORBIDDEN, "choose another path")));
         }
-        let connection = ConnFacts {
-            orig_dst: SocketAddr::from(([192, 0, 2, 1], 443)),
-            server_name: None,
-            process: None,
-            is_elsewhere: false,
-            now: None,
-        };
+        let connection = ConnFacts::to(SocketAddr::from(([192, 0, 2, 1], 443)));
         (exchange, self.policy.decide(head, connection).verdict)
     }
 

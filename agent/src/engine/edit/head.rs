@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::secret::Value;
 use super::text::Replace;
 use super::{BodyEdits, Failed, Source};
-use crate::engine::http::{Field, RequestHead};
+use crate::engine::http::{CARRIED, Field, RequestHead};
 use crate::engine::policy::rules::any_of::AnyOf;
 use crate::engine::policy::rules::pattern::TextPattern;
 use crate::engine::policy::rules::rule::Status;
@@ -63,19 +63,6 @@ struct FieldName(String);
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is no header field that may be changed")]
 pub(super) struct NoFieldName(String);
-
-/// What says how a message is framed and carried, and where it goes: not an edit's to change.
-const CARRIED: [&str; 9] = [
-    "connection",
-    "content-length",
-    "host",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 
 impl TryFrom<String> for FieldName {
     type Error = NoFieldName;

@@ -62,6 +62,20 @@ impl std::fmt::Debug for Field {
     }
 }
 
+/// Fields that say how a message is framed, carried, and where it goes, of one connection or one body (RFC 9110 section
+/// 7.6.1): what changes or makes messages for users does not set them.
+pub const CARRIED: [&str; 9] = [
+    "connection",
+    "content-length",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
 /// The values of all fields `name`.
 pub fn values<'a>(fields: &'a [Field], name: &'a str) -> impl Iterator<Item = &'a Bytes> {
     fields.iter().filter(move |field| field.is(name)).map(|field| &field.value)

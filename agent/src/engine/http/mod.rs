@@ -8,6 +8,6 @@ pub mod reply;
 pub mod tape;
 pub mod verbatim;
 
-pub use field::{Field, elements, values};
+pub use field::{CARRIED, Field, elements, values};
 pub use head::{Origin, RequestHead, version_name};
 pub use reply::Reply;

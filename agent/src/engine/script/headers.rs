@@ -7,21 +7,8 @@ use http::{HeaderName, HeaderValue};
 use rquickjs::{Coerced, Ctx, Object, Value};
 
 use super::error::Fault;
-use crate::engine::http::Field;
+use crate::engine::http::{CARRIED, Field};
 use crate::engine::wire::http1::{MAX_FIELDS, MAX_HEAD};
-
-/// Fields that belong to a connection or to the length of a body. A script sees them, and does not change them.
-const KEPT: [&str; 9] = [
-    "connection",
-    "content-length",
-    "host",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 
 /// Names in lower case with their values, in the order in which they come first.
 #[derive(Default)]
@@ -76,7 +63,7 @@ pub(super) fn read(headers: &Value<'_>, fields: &[Field]) -> Result<Vec<Field>, 
     for field in fields {
         let name = lower(&field.name);
         let (is, was) = (wanted.find(&name), sent.places.get_key_value(&name));
-        if KEPT.contains(&name.as_str()) || is == sent.find(&name) {
+        if CARRIED.contains(&name.as_str()) || is == sent.find(&name) {
             read.push(field.clone());
         } else if let (Some(is), Some((name, _))) = (is, was)
             && is_written.insert(name, ()).is_none()
@@ -84,7 +71,8 @@ pub(super) fn read(headers: &Value<'_>, fields: &[Field]) -> Result<Vec<Field>, 
             read.extend(is.iter().map(|value| Field { value: value.clone().into(), ..field.clone() }));
         }
     }
-    let added = wanted.entries.iter().filter(|(name, _)| sent.find(name).is_none() && !KEPT.contains(&name.as_str()));
+    let added =
+        wanted.entries.iter().filter(|(name, _)| sent.find(name).is_none() && !CARRIED.contains(&name.as_str()));
     read.extend(added.flat_map(|(name, values)| values.iter().map(|value| Field::new(name.clone(), value.clone()))));
     if read != fields {
         check(&read)?;

@@ -62,13 +62,7 @@ impl Exchanges for Book {
         let id = ExchangeId(self.next.fetch_add(1, Ordering::Relaxed));
         let (exchange, started) = Exchange::begin(ConnectionId(1), id, head);
         self.emit(started);
-        let connection = ConnFacts {
-            orig_dst: "192.0.2.1:443".parse().unwrap(),
-            server_name: None,
-            process: None,
-            is_elsewhere: false,
-            now: None,
-        };
+        let connection = ConnFacts::to("192.0.2.1:443".parse().unwrap());
         (exchange, self.policy().decide(head, connection).verdict)
     }
 

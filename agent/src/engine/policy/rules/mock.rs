@@ -16,7 +16,7 @@ use super::subject::Subject;
 use super::template::fill;
 use crate::engine::decode::protobuf::schema::Schema;
 use crate::engine::http::reply::Piece;
-use crate::engine::http::{Field, Reply};
+use crate::engine::http::{CARRIED, Field, Reply};
 
 /// Most bytes of a file that is an answer.
 pub const MAX_FILE: usize = 2 << 20;
@@ -92,9 +92,6 @@ pub enum NoMock {
     Field(String),
 }
 
-/// Fields that say how the answer is framed, which is not the file's to say.
-const FRAMING: [&str; 4] = ["content-length", "transfer-encoding", "connection", "trailer"];
-
 impl TryFrom<Written> for Mock {
     type Error = NoMock;
 
@@ -102,7 +99,7 @@ impl TryFrom<Written> for Mock {
         let Written { status, headers, content_type, template, file_content, grpc, .. } = written;
         let Written { body, json, file, events, messages, .. } = written;
         let wrong = headers.iter().find(|(name, values)| {
-            let is_name = HeaderName::from_bytes(name.as_bytes()).is_ok_and(|name| !FRAMING.contains(&name.as_str()));
+            let is_name = HeaderName::from_bytes(name.as_bytes()).is_ok_and(|name| !CARRIED.contains(&name.as_str()));
             !is_name || values.any(|value| HeaderValue::from_str(value).is_err())
         });
         if let Some((name, _)) = wrong {
@@ -282,6 +279,7 @@ mod tests {
         for (text, expect) in [
             ("body = 'a'\njson = 1", "an answer has one of"),
             ("headers = { Content-Length = '3' }", "`Content-Length` is no header field that an answer may have"),
+            ("headers = { keep-alive = 'timeout=5' }", "`keep-alive` is no header field that an answer may have"),
             ("headers = { a = \"x\\ny\" }", "`a` is no header field"),
             ("status = 99", "99 is no status"),
             ("bodies = 1", "unknown field `bodies`"),

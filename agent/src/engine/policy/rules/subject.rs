@@ -30,6 +30,14 @@ pub struct ConnFacts<'a> {
     pub now: Option<Moment>,
 }
 
+impl ConnFacts<'_> {
+    /// A connection of which only the destination is known.
+    #[must_use]
+    pub const fn to(orig_dst: SocketAddr) -> Self {
+        Self { orig_dst, server_name: None, process: None, is_elsewhere: false, now: None }
+    }
+}
+
 /// Whether a rule will be about what comes on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Certainty {
