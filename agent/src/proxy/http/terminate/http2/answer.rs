@@ -18,6 +18,10 @@ use crate::proxy::connection::Connection;
 
 pub(super) type BoxError = Box<dyn StdError + Send + Sync>;
 
+/// Bytes that are taken of a request that was too large to be judged, before it is answered and asked to stop: who is in
+/// the middle of sending takes a reset for a failure, though the answer came before it.
+pub(super) const TAKEN: usize = 16 << 20;
+
 /// The largest body of an answer of ours that is queued whole.
 const AT_ONCE: usize = 64 * 1024;
 

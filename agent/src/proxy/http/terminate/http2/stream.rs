@@ -13,7 +13,7 @@ use http::{Method, Request, Response, StatusCode};
 
 use super::super::admission::{Settled, TOO_LARGE, judge_read, settle};
 use super::super::editing::{Editing, Shaped, Stop};
-use super::answer::{BoxError, answer_instead, give};
+use super::answer::{BoxError, TAKEN, answer_instead, give};
 use super::pipe::{Cut, Terms, Unfit, changed, copy, end, gather, give_whole, read_all, send};
 use super::upstream::Upstream;
 use crate::engine::edit::Transform;
@@ -49,7 +49,7 @@ pub(super) async fn carry(upstream: Arc<Upstream>, mut request: Request<RecvStre
     let (exchange, mut judged) = connection.begin_exchange(&head, |event| connection.emit(event));
     let mut followed = Followed { connection: Arc::clone(connection), exchange };
     let exchange = &mut followed.exchange;
-    let mut read = None;
+    let (mut read, mut unwanted) = (None, UNWANTED);
     if matches!(judged.verdict, Verdict::Read) {
         let mut sent = exchange.half(Direction::Request);
         read = match read_all(connection, request.body_mut(), &mut sent).await {
@@ -60,6 +60,9 @@ pub(super) async fn carry(upstream: Arc<Upstream>, mut request: Request<RecvStre
             }
         };
         exchange.settle(Direction::Request, sent);
+        if read.is_none() {
+            unwanted = TAKEN;
+        }
         let raw = read.as_ref().map(|(raw, _)| &raw[..]).ok_or(TOO_LARGE);
         judged = judge_read(connection, exchange.id(), &mut head, &judged, raw);
     }
@@ -73,7 +76,7 @@ pub(super) async fn carry(upstream: Arc<Upstream>, mut request: Request<RecvStre
     let editing = judged.works.then(|| Editing::new(connection, exchange.id(), &judged.policy, head));
     let mut terms = Terms { editing, limited, read };
     let (reply, most) = match settled {
-        Settled::Refuse(reply) => (reply, UNWANTED),
+        Settled::Refuse(reply) => (reply, unwanted),
         Settled::Mock(reply) => (reply, usize::MAX),
         Settled::Forward(permit) => match open(&upstream, permit).await {
             Ok(sender) => return forward(connection, sender, request, respond, exchange, &mut terms).await,
