@@ -254,8 +254,20 @@ impl Connection {
         }
     }
 
-    /// Begins an exchange, judges its head, and gives what is to be reported to `emit`.
-    pub(crate) fn begin_exchange(&self, head: &RequestHead, emit: impl Fn(Event)) -> (Exchange, Judged) {
+    /// Judges a request by its head.
+    pub(crate) fn judge(&self, head: &RequestHead) -> (Arc<Policy>, Judgement) {
+        let policy = self.proxy.policy();
+        let judgement = policy.decide(head, self.facts(Some(head.host())));
+        (policy, judgement)
+    }
+
+    /// Begins an exchange whose head was judged so, and gives what is to be reported to `emit`.
+    pub(crate) fn begin_exchange(
+        &self,
+        head: &RequestHead,
+        (policy, judgement): (Arc<Policy>, Judgement),
+        emit: impl Fn(Event),
+    ) -> (Exchange, Judged) {
         self.name(head.host());
         let id = self.proxy.next_exchange();
         let (mut exchange, started) = Exchange::begin(self.id, id, head);
@@ -263,8 +275,6 @@ impl Connection {
         if let Some(tape) = &self.proxy.tape {
             exchange.record(self.id, head, tape);
         }
-        let policy = self.proxy.policy();
-        let judgement = policy.decide(head, self.facts(Some(head.host())));
         let judged = self.note(id, head, policy, judgement, &emit);
         (exchange, judged)
     }

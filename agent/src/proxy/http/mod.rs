@@ -10,6 +10,7 @@ use tokio_rustls::client::TlsStream;
 
 pub(crate) use self::terminate::Open;
 use self::terminate::Route;
+use self::verbatim::Rest;
 use super::connection::Connection;
 use super::dial::dial;
 use super::error::Error;
@@ -31,11 +32,15 @@ pub(crate) async fn plain(connection: &Arc<Connection>, protocol: Protocol, io: 
         return unserved(connection, protocol, io, None, None).await;
     }
     if is_ended(connection) {
-        return terminate::serve(io, protocol, Route::plain(connection)).await;
+        return terminate::serve(io, protocol, Route::plain(connection, None)).await;
     }
-    match dial(connection).await {
-        Ok(upstream) => verbatim::carry(connection, protocol, origin(connection, "http"), io, Box::new(upstream)).await,
-        Err(error) => unserved(connection, protocol, io, None, Some(error)).await,
+    let upstream = match dial(connection).await {
+        Ok(upstream) => Box::new(upstream),
+        Err(error) => return unserved(connection, protocol, io, None, Some(error)).await,
+    };
+    match verbatim::carry(connection, protocol, origin(connection, "http"), io, upstream).await? {
+        None => Ok(()),
+        Some(Rest { child, server }) => terminate::serve(child, protocol, Route::plain(connection, server)).await,
     }
 }
 
@@ -48,9 +53,14 @@ pub(crate) async fn secure(
     upstream: TlsStream<Socket>,
 ) -> Result<(), Error> {
     if is_ended(connection) {
-        return terminate::serve(io, protocol, Route::secure(connection, target, upstream)).await;
+        return terminate::serve(io, protocol, Route::secure(connection, target, Some(Box::new(upstream)))).await;
     }
-    verbatim::carry(connection, protocol, origin(connection, "https"), io, Box::new(upstream)).await
+    match verbatim::carry(connection, protocol, origin(connection, "https"), io, Box::new(upstream)).await? {
+        None => Ok(()),
+        Some(Rest { child, server }) => {
+            terminate::serve(child, protocol, Route::secure(connection, target, server)).await
+        }
+    }
 }
 
 /// Carries HTTP whose server there is no connection to: because of `why`, or because none was wanted so far.

@@ -11,15 +11,16 @@ use bytes::BytesMut;
 
 pub use self::http1::Http1;
 pub use self::http2::Http2;
-use super::RequestHead;
 use super::exchange::{Direction, Exchange};
+use super::{Reply, RequestHead};
 use crate::engine::event::{ConnectionId, Event};
-use crate::engine::policy::{ConnPermit, Verdict};
+use crate::engine::policy::{ConnPermit, Permit};
 
 /// Who keeps the exchanges of a connection, and judges them.
 pub trait Exchanges: Send + Sync {
-    /// Begins an exchange and reports it, and judges its head.
-    fn begin(&self, head: &RequestHead) -> (Exchange, Verdict);
+    /// Judges a request by its head, and begins an exchange that goes on or has this answer; none, if by now only who
+    /// ends HTTP can do what rules say.
+    fn begin(&self, head: &RequestHead) -> Option<(Exchange, Result<Permit, Reply>)>;
     /// Judges whether what was HTTP may become a tunnel for `protocol`.
     fn permit_tunnel(&self, protocol: &str) -> Option<ConnPermit>;
     /// Reports a fact.
@@ -61,6 +62,8 @@ pub enum Fate {
     Close,
     /// Both sides are reset.
     Reset,
+    /// What is to be written is written, then who ends HTTP carries on.
+    Outgrown,
 }
 
 /// One connection, followed.
@@ -82,6 +85,9 @@ pub trait Passage: Send {
 
     /// Lets no exchange begin any more.
     fn drain(&mut self, out: &mut Out);
+
+    /// Lets no exchange begin here any more, because rules have come that only who ends HTTP can follow.
+    fn outgrow(&mut self, out: &mut Out);
 }
 
 /// The event of a message that is refused.

@@ -1,6 +1,6 @@
 //! What the tests of both versions share: a passage, what came out of it, and what it reported.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::BytesMut;
@@ -9,9 +9,9 @@ use super::{Exchanges, Fate, Out, Passage};
 use crate::engine::dice::Dice;
 use crate::engine::event::{ConnectionId, Event, ExchangeId};
 use crate::engine::http::exchange::{Direction, Exchange};
-use crate::engine::http::{Origin, RequestHead};
+use crate::engine::http::{Origin, Reply, RequestHead};
 use crate::engine::policy::rules::subject::ConnFacts;
-use crate::engine::policy::{ConnPermit, Mode, Policy, Verdict};
+use crate::engine::policy::{ConnPermit, Mode, Permit, Policy, Verdict};
 
 /// Where the requests of the tests go.
 pub(super) fn origin() -> Origin {
@@ -21,13 +21,15 @@ pub(super) fn origin() -> Origin {
 /// Judges by the mode, and keeps what is reported.
 pub(super) struct Book {
     mode: Mode,
+    /// What comes next is for who ends HTTP.
+    pub(super) is_outgrown: AtomicBool,
     next: AtomicU64,
     events: Mutex<Vec<Event>>,
 }
 
 impl Book {
     pub(super) fn new(mode: Mode) -> Arc<Self> {
-        Arc::new(Self { mode, next: AtomicU64::new(1), events: Mutex::default() })
+        Arc::new(Self { mode, is_outgrown: AtomicBool::new(false), next: AtomicU64::new(1), events: Mutex::default() })
     }
 
     fn policy(&self) -> Policy {
@@ -58,12 +60,19 @@ impl Book {
 }
 
 impl Exchanges for Book {
-    fn begin(&self, head: &RequestHead) -> (Exchange, Verdict) {
+    fn begin(&self, head: &RequestHead) -> Option<(Exchange, Result<Permit, Reply>)> {
+        if self.is_outgrown.load(Ordering::Relaxed) {
+            return None;
+        }
         let id = ExchangeId(self.next.fetch_add(1, Ordering::Relaxed));
         let (exchange, started) = Exchange::begin(ConnectionId(1), id, head);
         self.emit(started);
         let connection = ConnFacts::to("192.0.2.1:443".parse().unwrap());
-        (exchange, self.policy().decide(head, connection).verdict)
+        match self.policy().decide(head, connection).verdict {
+            Verdict::Forward(permit) => Some((exchange, Ok(permit))),
+            Verdict::Refuse(reply) => Some((exchange, Err(reply))),
+            Verdict::Mock(_) | Verdict::Ask(_) | Verdict::Read => panic!("the mode alone does not say so"),
+        }
     }
 
     fn permit_tunnel(&self, protocol: &str) -> Option<ConnPermit> {
@@ -115,6 +124,11 @@ impl<P: Passage> Play<P> {
     /// One side has sent all.
     pub(super) fn end(&mut self, direction: Direction) {
         self.passage.end(direction, &mut self.out);
+    }
+
+    /// What the child sent and nobody has taken.
+    pub(super) fn untaken(&self) -> &[u8] {
+        &self.inputs[Direction::Request as usize]
     }
 
     /// What went to the server since the last time.

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
-use tokio_rustls::client::TlsStream;
 
 use crate::engine::http::Origin;
 use crate::proxy::connection::Connection;
 use crate::proxy::dial::dial;
 use crate::proxy::error::Error;
-use crate::proxy::io::{BoxedIo, Socket};
+use crate::proxy::io::BoxedIo;
 use crate::proxy::tls::Target;
 
 /// The way to a server.
@@ -22,9 +21,9 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    /// A server spoken to in plain text, not yet dialled.
-    pub(crate) fn plain(connection: &Arc<Connection>) -> Self {
-        Self { connection: Arc::clone(connection), target: None, first: Mutex::new(None) }
+    /// A server spoken to in plain text, on `stream` to begin with, if there is one.
+    pub(crate) fn plain(connection: &Arc<Connection>, stream: Option<BoxedIo>) -> Self {
+        Self { connection: Arc::clone(connection), target: None, first: Mutex::new(stream.map(Ok)) }
     }
 
     /// A server that there is no connection to: because of `why`, or because none was wanted so far. `target` is what to
@@ -33,10 +32,9 @@ impl Route {
         Self { connection: Arc::clone(connection), target, first: Mutex::new(why.map(Err)) }
     }
 
-    /// A server spoken to over TLS, on `stream` to begin with.
-    pub(crate) fn secure(connection: &Arc<Connection>, target: Target, stream: TlsStream<Socket>) -> Self {
-        let first = Mutex::new(Some(Ok(Box::new(stream) as BoxedIo)));
-        Self { connection: Arc::clone(connection), target: Some(target), first }
+    /// A server spoken to over TLS, on `stream` to begin with, if there is one.
+    pub(crate) fn secure(connection: &Arc<Connection>, target: Target, stream: Option<BoxedIo>) -> Self {
+        Self { connection: Arc::clone(connection), target: Some(target), first: Mutex::new(stream.map(Ok)) }
     }
 
     /// Whether the server is spoken to over TLS.

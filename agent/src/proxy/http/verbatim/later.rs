@@ -3,13 +3,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::StatusCode;
-
 use crate::engine::event::Event;
 use crate::engine::http::exchange::Exchange;
 use crate::engine::http::verbatim::Exchanges;
 use crate::engine::http::{Reply, RequestHead};
-use crate::engine::policy::{ConnPermit, Verdict};
+use crate::engine::policy::{ConnPermit, Permit, Verdict};
 use crate::proxy::connection::{Connection, Judged};
 
 /// The exchanges of a connection, and what is to be reported of them.
@@ -32,12 +30,17 @@ impl Later {
 }
 
 impl Exchanges for Later {
-    fn begin(&self, head: &RequestHead) -> (Exchange, Verdict) {
-        let (exchange, judged) = self.connection.begin_exchange(head, |event| self.emit(event));
-        match judged {
-            // Rules that came while it was on its way; the connection drains.
-            Judged { works: true, .. } => (exchange, Verdict::Refuse(again())),
-            Judged { verdict, .. } => (exchange, verdict),
+    fn begin(&self, head: &RequestHead) -> Option<(Exchange, Result<Permit, Reply>)> {
+        let judged = self.connection.judge(head);
+        if judged.1.works {
+            return None;
+        }
+        let (exchange, Judged { verdict, .. }) = self.connection.begin_exchange(head, judged, |event| self.emit(event));
+        match verdict {
+            Verdict::Forward(permit) => Some((exchange, Ok(permit))),
+            Verdict::Refuse(reply) => Some((exchange, Err(reply))),
+            // Of those it was said that only who ends HTTP can do them.
+            Verdict::Mock(_) | Verdict::Ask(_) | Verdict::Read => None,
         }
     }
 
@@ -48,11 +51,6 @@ impl Exchanges for Later {
     fn emit(&self, event: Event) {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
     }
-}
-
-/// The answer to a request that only who ends HTTP can carry as the rules say.
-fn again() -> Reply {
-    Reply::text(StatusCode::SERVICE_UNAVAILABLE, "the session's rules have just changed: send the request again")
 }
 
 impl Drop for Later {

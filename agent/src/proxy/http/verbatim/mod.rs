@@ -19,25 +19,36 @@ use super::Protocol;
 use crate::engine::http::Origin;
 use crate::engine::http::exchange::Direction::{self, Request, Response};
 use crate::engine::http::verbatim::{Exchanges, Fate, Http1, Http2, Out, Passage};
+use crate::engine::wire::http1::MAX_HEAD;
 use crate::proxy::connection::Connection;
 use crate::proxy::error::{Error, Side};
-use crate::proxy::io::BoxedIo;
+use crate::proxy::io::{BoxedIo, Rewind};
 
 /// Bytes that are read at once.
 const READ: usize = 64 * 1024;
 /// Bytes of one direction that wait to be written; more is not read.
 const WAITING: usize = 64 * 1024;
+/// Bytes of one direction that wait to be taken; more is not read. Holds the largest head.
+const UNTAKEN: usize = MAX_HEAD + READ;
 /// How long one side may take to close after the other has.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Carries one connection until it ends.
+/// A connection between two exchanges, for who carries it on.
+pub(crate) struct Rest {
+    /// The child's end, with what it has sent of the next exchange.
+    pub(crate) child: BoxedIo,
+    /// The server's end, if it is still open.
+    pub(crate) server: Option<BoxedIo>,
+}
+
+/// Carries one connection until it ends, or until rules have come that only who ends HTTP can follow.
 pub(crate) async fn carry(
     connection: &Arc<Connection>,
     protocol: Protocol,
     origin: Origin,
     downstream: BoxedIo,
     upstream: BoxedIo,
-) -> Result<(), Error> {
+) -> Result<Option<Rest>, Error> {
     let later = Arc::new(Later::new(connection));
     let exchanges = Arc::clone(&later) as Arc<dyn Exchanges>;
     let passage: Box<dyn Passage> = match protocol {
@@ -47,14 +58,13 @@ pub(crate) async fn carry(
     let (child, server) = (Leg::new(downstream), Leg::new(upstream));
     let mut pump = Pump { passage, later, connection, child, server, out: Out::default() };
     let carried = tokio::select! {
-        carried = poll_fn(|cx| pump.poll(cx)) => Some(carried),
-        () = connection.drained() => None,
-        () = connection.outgrown() => None,
-    };
-    let carried = match carried {
-        Some(carried) => carried,
-        None => {
+        carried = poll_fn(|cx| pump.poll(cx)) => carried,
+        () = connection.drained() => {
             pump.passage.drain(&mut pump.out);
+            poll_fn(|cx| pump.poll(cx)).await
+        }
+        () = connection.outgrown() => {
+            pump.passage.outgrow(&mut pump.out);
             poll_fn(|cx| pump.poll(cx)).await
         }
     };
@@ -62,8 +72,9 @@ pub(crate) async fn carry(
     match pump.passage.fate() {
         Fate::Reset => connection.reset(),
         Fate::Open | Fate::Close => pump.close().await,
+        Fate::Outgrown => return Ok(Some(pump.rest())),
     }
-    Ok(())
+    Ok(None)
 }
 
 /// One end of the connection.
@@ -181,9 +192,9 @@ impl Pump<'_> {
             self.later.report();
             match self.passage.fate() {
                 Fate::Reset => return Poll::Ready(Ok(())),
-                Fate::Close if self.is_written() => return Poll::Ready(Ok(())),
-                Fate::Open | Fate::Close if moved => {}
-                Fate::Open | Fate::Close => return Poll::Pending,
+                Fate::Close | Fate::Outgrown if self.is_written() => return Poll::Ready(Ok(())),
+                Fate::Open | Fate::Close | Fate::Outgrown if moved => {}
+                Fate::Open | Fate::Close | Fate::Outgrown => return Poll::Pending,
             }
         }
     }
@@ -202,7 +213,9 @@ impl Pump<'_> {
         let before = leg.input.len();
         self.passage.take(direction, &mut leg.input, &mut self.out);
         let mut moved = leg.input.len() < before;
-        if leg.source == Source::Open && self.passage.fate() == Fate::Open && self.passage.wants(direction) {
+        let has_room = leg.input.len() <= UNTAKEN;
+        if leg.source == Source::Open && has_room && self.passage.fate() == Fate::Open && self.passage.wants(direction)
+        {
             let Poll::Ready(read) = leg.read(cx) else {
                 leg.forget();
                 return Ok(moved);
@@ -267,6 +280,14 @@ impl Pump<'_> {
             Response => Side::Upstream,
         };
         Error::io(side, self.connection.peer(side), error)
+    }
+
+    /// What is left when the last exchange is over.
+    fn rest(self) -> Rest {
+        let Leg { io, input, .. } = self.child;
+        let is_open = self.server.source == Source::Open && self.server.input.is_empty() && !self.server.is_shut;
+        let server = is_open.then_some(self.server.io);
+        Rest { child: Box::new(Rewind::new(input.freeze(), io)), server }
     }
 
     /// Closes both sides, each as the other did: an end that one did not announce is not announced to the other.

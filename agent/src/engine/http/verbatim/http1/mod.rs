@@ -13,7 +13,6 @@ use super::{Exchanges, Fate, Out, Passage, refused};
 use crate::engine::event::ConnectionId;
 use crate::engine::http::exchange::Direction;
 use crate::engine::http::{Origin, Reply, RequestHead};
-use crate::engine::policy::Verdict;
 use crate::engine::wire::Invalid;
 use crate::engine::wire::http1::{self, Body, Error, Scanner, Step, request_body, response_body};
 
@@ -30,6 +29,7 @@ pub struct Http1 {
     responses: Reading,
     ended: [bool; 2],
     is_draining: bool,
+    is_outgrown: bool,
     fate: Fate,
 }
 
@@ -56,6 +56,7 @@ impl Http1 {
             responses: Reading::Head(Scanner::default()),
             ended: [false; 2],
             is_draining: false,
+            is_outgrown: false,
             fate: Fate::Open,
         }
     }
@@ -66,13 +67,12 @@ impl Http1 {
             Reading::Stopped => input.clear(),
             Reading::Tunnel => self.pass_tunnel(Direction::Request, input, out),
             Reading::Head(_) if self.waiting.back().is_some_and(|last| last.tunnel.is_some()) => {}
-            Reading::Head(_) if self.is_draining || self.waiting.len() >= MAX_WAITING => {}
+            Reading::Head(_) if self.is_draining || self.is_outgrown || self.waiting.len() >= MAX_WAITING => {}
             // RFC 9112 section 2.2: empty lines before a request mean nothing.
             Reading::Head(_) if input.starts_with(b"\r\n") => return Ok(!input.split_to(2).is_empty()),
             Reading::Head(scanner) => {
                 let Some(length) = scanner.end_of_head(input)? else { return Ok(false) };
-                self.begin(&input.split_to(length), out)?;
-                return Ok(true);
+                return self.begin(length, input, out);
             }
             Reading::Body(body) => {
                 let step = body.step(input)?;
@@ -104,23 +104,25 @@ impl Http1 {
         Ok(false)
     }
 
-    /// The head of a request.
-    fn begin(&mut self, bytes: &[u8], out: &mut Out) -> Result<(), Error> {
-        let request = http1::request(bytes)?;
+    /// The head of a request, `length` bytes of `input`; false if it is not for this carrier.
+    fn begin(&mut self, length: usize, input: &mut BytesMut, out: &mut Out) -> Result<bool, Error> {
+        let request = http1::request(&input[..length])?;
         let body = request_body(&request)?;
         let head = RequestHead::of_http1(request, &self.origin);
-        let (exchange, verdict) = self.exchanges.begin(&head);
-        self.waiting.push_back(match verdict {
-            Verdict::Forward(permit) => {
-                out.upstream.extend_from_slice(bytes);
+        let Some((exchange, judged)) = self.exchanges.begin(&head) else {
+            self.is_outgrown = true;
+            return Ok(false);
+        };
+        let bytes = input.split_to(length);
+        self.waiting.push_back(match judged {
+            Ok(permit) => {
+                out.upstream.extend_from_slice(&bytes);
                 Waiting::permitted(exchange, head, permit)
             }
-            // Who drives this carrier has replaced what it cannot do.
-            Verdict::Ask(_) | Verdict::Read => return Err(Invalid("a question that cannot be asked here").into()),
-            Verdict::Refuse(reply) | Verdict::Mock(reply) => Waiting::refused(exchange, head, reply),
+            Err(reply) => Waiting::refused(exchange, head, reply),
         });
         self.requests = Reading::Body(body);
-        Ok(())
+        Ok(true)
     }
 
     /// The head of a response. One that nobody asked for passes as well: servers say why they close.
@@ -224,6 +226,8 @@ impl Http1 {
         }
         if self.is_draining || self.ended[Direction::Request as usize] {
             self.close();
+        } else if self.is_outgrown && self.fate == Fate::Open {
+            self.fate = Fate::Outgrown;
         }
     }
 
@@ -369,6 +373,11 @@ impl Passage for Http1 {
 
     fn drain(&mut self, out: &mut Out) {
         self.is_draining = true;
+        self.settle(out);
+    }
+
+    fn outgrow(&mut self, out: &mut Out) {
+        self.is_outgrown = true;
         self.settle(out);
     }
 }

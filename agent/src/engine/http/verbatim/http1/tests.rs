@@ -1,5 +1,7 @@
 //! Playbooks of HTTP/1 connections, each with bytes coming whole, in twos and one by one.
 
+use std::sync::atomic::Ordering;
+
 use super::*;
 use crate::engine::http::verbatim::playbook::{Book, Play, is_the_same_in_pieces, origin, survives};
 use crate::engine::policy::Mode;
@@ -302,6 +304,27 @@ fn a_drained_connection_ends_after_the_exchange_that_is_open() {
         assert_eq!(text(play.upstream()), GET);
         play.server(OK.as_bytes());
         assert_eq!((text(play.downstream()), play.passage.fate()), (OK.into(), Fate::Close));
+    }
+}
+
+#[test]
+fn a_connection_that_rules_have_outgrown_is_handed_on_whole_between_two_exchanges() {
+    for is_told in [true, false] {
+        for mut play in plays(Mode::Observe) {
+            play.child(GET.as_bytes());
+            if is_told {
+                let mut out = std::mem::take(&mut play.out);
+                play.passage.outgrow(&mut out);
+                play.out = out;
+            }
+            play.book.is_outgrown.store(true, Ordering::Relaxed);
+            play.child(GET.as_bytes());
+            assert_eq!((text(play.upstream()), play.passage.fate()), (GET.into(), Fate::Open));
+            play.server(OK.as_bytes());
+            assert_eq!((text(play.downstream()), play.passage.fate()), (OK.into(), Fate::Outgrown));
+            assert_eq!(play.untaken(), GET.as_bytes());
+            assert_eq!(play.book.ends(), [(Some(200), None)]);
+        }
     }
 }
 

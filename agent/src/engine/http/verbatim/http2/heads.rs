@@ -9,9 +9,8 @@ use super::stream::Stream;
 use super::{Http2, MAX_STREAMS, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, Violation};
 use crate::engine::http::exchange::{Direction, Exchange};
 use crate::engine::http::reply::UNWANTED;
-use crate::engine::http::verbatim::{Out, refused};
+use crate::engine::http::verbatim::{Out, Passage as _, refused};
 use crate::engine::http::{Field, Reply, RequestHead};
-use crate::engine::policy::Verdict;
 use crate::engine::wire::Invalid;
 
 impl Http2 {
@@ -61,7 +60,6 @@ impl Http2 {
             self.refuse(block, None, out, |_, downstream| reply::reset(id, REFUSED_STREAM, downstream));
             return Ok(());
         }
-        self.last = id;
         let head = match RequestHead::of_http2(fields, &self.origin) {
             Ok(head) => head,
             Err(invalid) => {
@@ -70,22 +68,22 @@ impl Http2 {
                 return Ok(());
             }
         };
-        let (exchange, verdict) = self.exchanges.begin(&head);
-        match verdict {
-            Verdict::Forward(permit) => {
+        let Some((exchange, judged)) = self.exchanges.begin(&head) else {
+            // RFC 9113 section 8.7: the child may send it again, as nothing was done about it.
+            self.outgrow(out);
+            self.refuse(block, None, out, |_, downstream| reply::reset(id, REFUSED_STREAM, downstream));
+            return Ok(());
+        };
+        self.last = id;
+        match judged {
+            Ok(permit) => {
                 self.requests.pass(block, fields, &mut out.upstream);
                 self.streams.insert(id, Stream::new(exchange, permit));
                 if block.ends() {
                     self.end_stream(Direction::Request, id);
                 }
             }
-            // Who drives this carrier has replaced what it cannot do.
-            Verdict::Ask(_) | Verdict::Read => {
-                self.refuse(block, None, out, |_, downstream| reply::reset(id, REFUSED_STREAM, downstream));
-            }
-            Verdict::Refuse(reply) | Verdict::Mock(reply) => {
-                self.answer(block, head.method == Method::HEAD, &reply, exchange, out);
-            }
+            Err(reply) => self.answer(block, head.method == Method::HEAD, &reply, exchange, out),
         }
         Ok(())
     }
@@ -135,8 +133,7 @@ impl Http2 {
     /// A request that the server makes up, to answer it unasked.
     fn promise(&mut self, promised: u32, block: &Block, fields: &[Field], out: &mut Out) -> Result<(), Violation> {
         let head = RequestHead::of_http2(fields, &self.origin)?;
-        let (exchange, verdict) = self.exchanges.begin(&head);
-        let Verdict::Forward(permit) = verdict else {
+        let Some((exchange, Ok(permit))) = self.exchanges.begin(&head) else {
             return Err(Invalid("a promise of what is refused").into());
         };
         self.responses.pass(block, fields, &mut out.downstream);

@@ -246,6 +246,11 @@ impl Passage for Http2 {
         }
         self.settle();
     }
+
+    fn outgrow(&mut self, out: &mut Out) {
+        // What both sides know of each other's fields and room cannot be handed on.
+        self.drain(out);
+    }
 }
 
 impl Drop for Http2 {

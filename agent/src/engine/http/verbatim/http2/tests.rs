@@ -1,5 +1,7 @@
 //! Playbooks of HTTP/2 connections, in frames, with bytes coming whole, in threes and one by one.
 
+use std::sync::atomic::Ordering;
+
 use super::*;
 use crate::engine::event::Event;
 use crate::engine::http::Field;
@@ -392,6 +394,25 @@ fn a_drained_connection_says_so_and_ends_when_its_streams_have() {
         assert_eq!(play.downstream(), frame(Kind::RstStream, 0, 3, &REFUSED_STREAM.to_be_bytes()));
         play.server(&ok(1, END_STREAM));
         assert_eq!(play.passage.fate(), Fate::Close);
+    }
+}
+
+#[test]
+fn a_request_that_rules_have_outgrown_is_one_that_the_child_may_send_again() {
+    for mut play in plays(Mode::Observe) {
+        play.child(&get(1, END_STREAM, true));
+        play.upstream();
+        play.book.is_outgrown.store(true, Ordering::Relaxed);
+        play.child(&get(3, END_STREAM, false));
+        assert_eq!(play.upstream(), b"");
+        let told = [
+            frame(Kind::GoAway, 0, 0, &[0, 0, 0, 1, 0, 0, 0, 0]),
+            frame(Kind::RstStream, 0, 3, &REFUSED_STREAM.to_be_bytes()),
+        ];
+        assert_eq!(play.downstream(), told.concat());
+        play.server(&ok(1, END_STREAM));
+        assert_eq!(play.passage.fate(), Fate::Close);
+        assert_eq!(play.book.ends(), [(Some(200), None)]);
     }
 }
 

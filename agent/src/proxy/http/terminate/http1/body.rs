@@ -44,7 +44,8 @@ pub(super) struct Tracked {
 impl Tracked {
     /// Begins an exchange and reports it, and judges its head.
     pub(super) fn begin(connection: &Arc<Connection>, head: &RequestHead) -> (Arc<Self>, Judged) {
-        let (exchange, judged) = connection.begin_exchange(head, |event| connection.emit(event));
+        let (exchange, judged) =
+            connection.begin_exchange(head, connection.judge(head), |event| connection.emit(event));
         let exchange = Mutex::new(exchange);
         let (connection, is_head) = (Arc::clone(connection), head.method == Method::HEAD);
         let tracked = Self { connection, exchange, is_head, limited: OnceLock::new() };

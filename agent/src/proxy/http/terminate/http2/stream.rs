@@ -46,7 +46,8 @@ pub(super) async fn carry(upstream: Arc<Upstream>, mut request: Request<RecvStre
     if let Some(protocol) = request.extensions().get::<Protocol>() {
         head.tunnel = Some(protocol.as_str().to_owned());
     }
-    let (exchange, mut judged) = connection.begin_exchange(&head, |event| connection.emit(event));
+    let (exchange, mut judged) =
+        connection.begin_exchange(&head, connection.judge(&head), |event| connection.emit(event));
     let mut followed = Followed { connection: Arc::clone(connection), exchange };
     let exchange = &mut followed.exchange;
     let (mut read, mut unwanted) = (None, UNWANTED);
