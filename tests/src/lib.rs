@@ -18,6 +18,7 @@ pub mod carrier;
 pub mod census;
 pub mod certificates;
 pub mod clients;
+pub mod facts;
 pub mod frames;
 pub mod h2;
 pub mod host_state;

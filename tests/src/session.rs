@@ -10,6 +10,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::agent::{Running, agent_on};
+use crate::facts;
 use crate::lab::COMMAND;
 use crate::leftovers::Leftovers;
 use crate::netns::{Netns, command_in};
@@ -165,5 +166,11 @@ impl<'a> Session<'a> {
     pub fn log(&self) -> String {
         let live = Path::new("/run/agent").join(self.name()).join("log");
         std::fs::read_to_string(live).or_else(|_| std::fs::read_to_string(&self.log)).unwrap_or_default()
+    }
+
+    /// What the log says of the facts of this name.
+    #[must_use]
+    pub fn events(&self, name: &str) -> Vec<Value> {
+        facts::of(&self.log(), name)
     }
 }

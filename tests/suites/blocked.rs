@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a suite panics where a test fails")]
 
 use serde_json::Value;
-use tests::{Capture, Lab, PYTHON, Session, eventually, process, tools};
+use tests::{Capture, Lab, PYTHON, Session, eventually, facts, process, tools};
 
 const TARGET4: &str = "192.0.2.150";
 const CONTROL: &str = "192.0.2.151";
@@ -98,9 +98,7 @@ fn a_refused_attempt_names_its_process_and_what_was_folded() {
     let agent = lab.agent().enforce();
     let script = "import socket; s = socket.socket(2, 2); [s.sendto(b'x', ('192.0.2.150', 9999)) for _ in range(5)]";
     agent.run(&[PYTHON, "-c", script]).ok();
-    let events: Vec<Value> =
-        agent.log().lines().filter_map(|line| serde_json::from_str(&line[line.find('{')?..]).ok()).collect();
-    let blocked: Vec<&Value> = events.iter().filter(|event| event["event"] == "attempt_blocked").collect();
+    let blocked = facts::of(&agent.log(), "attempt_blocked");
     assert!(blocked.iter().all(|event| event["process"]["comm"] == "python3"), "{blocked:#?}");
     let told: u64 = blocked.iter().map(|event| 1 + event["folded"].as_u64().unwrap()).sum();
     assert_eq!((told, blocked.last().unwrap()["packets"].as_u64()), (5, Some(5)), "{blocked:#?}");

@@ -2,9 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a suite panics where a test fails")]
 
-use serde_json::Value;
 use tests::clients::Client;
-use tests::{Lab, eventually};
+use tests::{Lab, eventually, facts};
 
 const SERVERS: [&str; 2] = ["grpcio.test", "grpc-js.test"];
 
@@ -46,11 +45,10 @@ fn a_message_of_64_mib_goes_both_ways() {
 
 /// What a log says of the exchange with this path when it has ended: bytes of the request and of the response.
 fn carried(log: &str, path: &str) -> Option<(u64, u64)> {
-    let objects = log.lines().filter_map(|line| serde_json::from_str::<Value>(&line[line.find('{')?..]).ok());
-    let events: Vec<Value> = objects.collect();
-    let of = |event: &str| events.iter().filter(|value| value["event"] == event).cloned().collect::<Vec<_>>();
-    let started = of("exchange_started").into_iter().find(|value| value["url"].as_str().unwrap().ends_with(path))?;
-    let finished = of("exchange_finished").into_iter().find(|value| value["exchange"] == started["exchange"])?;
+    let started =
+        facts::of(log, "exchange_started").into_iter().find(|value| value["url"].as_str().unwrap().ends_with(path))?;
+    let finished =
+        facts::of(log, "exchange_finished").into_iter().find(|value| value["exchange"] == started["exchange"])?;
     Some((finished["request_bytes"].as_u64().unwrap(), finished["response_bytes"].as_u64().unwrap()))
 }
 

@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use tests::{Agent, Capture, DNS4, Lab, PYTHON, Session, process, tools};
+use tests::{Agent, Capture, DNS4, Lab, PYTHON, Session, facts, process, tools};
 
 const GATEWAY4: &str = "10.200.1.1";
 const NOERROR: u64 = 0;
@@ -34,9 +34,7 @@ fn rcodes(answers: &[Value]) -> Vec<u64> {
 
 /// The refusals that a session which has ended reported.
 fn refusals(agent: &Agent<'_>) -> Vec<Value> {
-    let log = agent.log();
-    let events = log.lines().filter_map(|line| serde_json::from_str(&line[line.find('{')?..]).ok());
-    events.filter(|event: &Value| event["event"] == "dns_refused").collect()
+    facts::of(&agent.log(), "dns_refused")
 }
 
 /// How many refusals for a reason were reported, folded ones included.

@@ -8,7 +8,7 @@ use agent_common::maps::{Flow, FlowKey, MAX_FLOWS, State, address};
 use aya::maps::{HashMap, Map, MapData};
 use nix::sys::signal::{Signal, kill};
 use serde_json::Value;
-use tests::{Lab, PYTHON, Session, eventually, tools};
+use tests::{Lab, PYTHON, Session, eventually, facts, tools};
 
 const SERVER: &str = "198.51.100.10";
 /// A port where bytes are relayed and echoed.
@@ -102,8 +102,8 @@ fn attempts_that_the_full_ring_buffer_lost_are_told_of_in_the_end() {
     let room = (1 << 20) / (size_of::<agent_common::maps::Event>().next_multiple_of(8) as u64 + 8);
     assert!(lost >= PORTS * ROUNDS - room && lost <= PORTS, "{lost} of {} with room for {room}", PORTS * ROUNDS);
     let events = |log: &str| -> Vec<Value> {
-        let json = log.lines().filter_map(|line| serde_json::from_str(&line[line.find('{')?..]).ok());
-        json.filter(|event: &Value| event["event"] == "attempt_blocked" && event["reason"] == "udp").collect()
+        let blocked = facts::of(log, "attempt_blocked").into_iter();
+        blocked.filter(|event| event["reason"] == "udp").collect()
     };
     eventually("what was kept is in the log", || (events(&session.log()).len() as u64 >= room - 10).then_some(()));
     session.down();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use serde_json::Value;
 use tests::wait::within;
-use tests::{Lab, Orphans, PYTHON, Session, eventually, tools};
+use tests::{Lab, Orphans, PYTHON, Session, eventually, facts, tools};
 
 const URL: &str = "https://origin.test/hello";
 const HELLO: &str = "hello from origin.test\n";
@@ -79,9 +79,7 @@ fn a_server_that_fails_is_reported_and_others_are_not_disturbed() {
 
 /// Whether the log tells of an error of the connection to this server.
 fn is_reported(session: &Session<'_>, last: u8, port: u16) -> bool {
-    let log = session.log();
-    let events: Vec<Value> =
-        log.lines().filter_map(|line| serde_json::from_str(&line[line.find('{')?..]).ok()).collect();
+    let events = facts::all(&session.log());
     let of = |name: &'static str| events.iter().filter(move |event| event["event"] == name);
     let server = format!("198.51.100.{last}:{port}");
     let Some(accepted) = of("connection_accepted").find(|event| event["orig_dst"] == server.as_str()) else {

@@ -57,12 +57,6 @@ fn s_client(session: &Session<'_>, address: &str, options: &str) -> tests::Outpu
     ))
 }
 
-fn events(session: &Session<'_>, name: &str) -> Vec<Value> {
-    let log = session.log();
-    let json = log.lines().filter_map(|line| serde_json::from_str::<Value>(line.get(line.find('{')?..)?).ok());
-    json.filter(|event| event["event"] == name).collect()
-}
-
 #[test]
 fn every_client_of_either_version_reaches_servers_of_either_version() {
     let lab = lab();
@@ -244,7 +238,7 @@ fn a_server_that_asks_for_a_certificate_gets_the_configured_one() {
     for (address, version) in [(ASKING, "TLSv1.3"), (INSISTING_OLD, "TLSv1.2"), (INSISTING_NEW, "TLSv1.3")] {
         assert_eq!(curl(&session, address, &[]).ok(), format!("{version} full client.test\n"));
     }
-    let asked = events(&session, "client_certificate_requested");
+    let asked = session.events("client_certificate_requested");
     assert_eq!(asked.len(), 3);
     assert!(asked.iter().all(|event| event["used"] == true && event["name"] == "tls.test"), "{asked:?}");
     let secret = std::fs::read_to_string(&key).unwrap();
@@ -262,7 +256,7 @@ fn without_a_certificate_the_server_decides() {
         let output = curl(&session, address, &[]);
         assert!(output.status != 0 && output.stderr.contains(alert), "{output:#?}");
     }
-    assert!(events(&session, "client_certificate_requested").iter().all(|event| event["used"] == false));
+    assert!(session.events("client_certificate_requested").iter().all(|event| event["used"] == false));
     session.down();
 }
 
@@ -284,7 +278,7 @@ fn what_is_spoken_counts_and_not_the_port() {
     {
         assert_eq!(session.exec(&["curl", "-sS", &url]).ok(), expected);
     }
-    assert_eq!(events(&session, "exchange_finished").len(), 2);
+    assert_eq!(session.events("exchange_finished").len(), 2);
     session.down();
 }
 

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a suite panics where a test fails")]
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tests::{Lab, PYTHON, Session, tools};
 
 /// Where the server is reached: a host for each client.
@@ -57,12 +57,6 @@ fn clients(lab: &Lab) -> Vec<(&'static str, Vec<String>)> {
     ]
 }
 
-fn events(session: &Session<'_>, name: &str) -> Vec<Value> {
-    let log = session.log();
-    let json = log.lines().filter_map(|line| serde_json::from_str::<Value>(line.get(line.find('{')?..)?).ok());
-    json.filter(|event| event["event"] == name).collect()
-}
-
 fn run(session: &Session<'_>, argv: &[String]) -> tests::process::Output {
     session.exec(&argv.iter().map(String::as_str).collect::<Vec<_>>())
 }
@@ -81,9 +75,9 @@ fn a_client_with_roots_of_its_own_is_reported_and_let_through() {
             output = run(&session, argv);
             tries += 1;
         }
-        let refused = events(&session, "client_refused_certificate");
+        let refused = session.events("client_refused_certificate");
         let refused: Vec<_> = refused.iter().filter(|event| event["host"] == host).collect();
-        let passed = events(&session, "passed_through").iter().filter(|event| event["host"] == host).count();
+        let passed = session.events("passed_through").iter().filter(|event| event["host"] == host).count();
         let known = refused.first().is_some_and(|event| event["process"]["comm"].is_string());
         if !known || !(2..=3).contains(&tries) || refused.len() != 1 || passed == 0 {
             failed.push((client, tries, refused.len(), passed, output));
@@ -93,7 +87,7 @@ fn a_client_with_roots_of_its_own_is_reported_and_let_through() {
     for (host, setting) in
         [(HOSTS[1], "REQUESTS_CA_BUNDLE"), (HOSTS[2], "NODE_EXTRA_CA_CERTS"), (HOSTS[5], "JAVA_TOOL_OPTIONS")]
     {
-        let refused = events(&session, "client_refused_certificate");
+        let refused = session.events("client_refused_certificate");
         let event = refused.iter().find(|event| event["host"] == host).unwrap();
         assert!(event["setting"].as_str().unwrap().contains(setting), "{event}");
     }
@@ -108,8 +102,8 @@ fn a_client_with_roots_of_its_own_stays_refused_in_enforce_mode() {
     for _ in 0..3 {
         run(&session, argv).assert_status(60);
     }
-    assert_eq!(events(&session, "client_refused_certificate").len(), 1);
-    assert!(events(&session, "passed_through").is_empty());
+    assert_eq!(session.events("client_refused_certificate").len(), 1);
+    assert!(session.events("passed_through").is_empty());
     session.down();
 }
 
@@ -136,6 +130,6 @@ fn trusting_clients_pin_nothing() {
         session.shell(&format!("openssl s_client -connect {}:443 </dev/null", HOSTS[0])).ok();
         session.exec(&["curl", "-sS", &url]).ok();
     }
-    assert!(events(&session, "client_refused_certificate").is_empty());
+    assert!(session.events("client_refused_certificate").is_empty());
     session.down();
 }

@@ -4,8 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a suite panics where a test fails")]
 
 use serde_json::{Value, json};
+use tests::lab::PYTHON;
+use tests::process::Process;
 use tests::recorded::Recorded;
-use tests::{Lab, Output, Session};
+use tests::{Lab, Output, Session, wait};
 
 const VERSIONS: [&str; 2] = ["--http1.1", "--http2"];
 
@@ -14,12 +16,6 @@ fn curl(session: &Session<'_>, args: &[&str]) -> (String, String) {
     let output = session.exec(&[&["curl", "-sS", "-w", " %{http_code}"], args].concat());
     let (body, status) = output.ok().rsplit_once(' ').unwrap();
     (body.to_owned(), status.to_owned())
-}
-
-fn told(session: &Session<'_>, event: &str) -> Vec<Value> {
-    let log = session.log();
-    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    lines.filter(|line| line["fields"]["event"] == event || line["event"] == event).collect()
 }
 
 #[test]
@@ -134,6 +130,105 @@ fn what_a_rule_mocks_is_answered_as_if_by_the_server_whether_or_not_there_is_one
     });
 }
 
+const REDIRECTS: &str = r#"
+[[rule]]
+name = "plain"
+match = { host = "origin.test", path = "/addr" }
+verdict.redirect = { to = "http://198.51.100.77:8080" }
+
+[[rule]]
+name = "secure"
+match = { host = "secure.nowhere" }
+request.headers = { set = { authorization = "added" } }
+verdict.redirect = { to = "https://other.test", addresses = ["192.0.2.200", "198.51.100.78"] }
+
+[[rule]]
+name = "kept"
+match = { host = "kept.nowhere" }
+verdict.redirect = { to = "http://198.51.100.79", keep_host = true }
+
+[[rule]]
+name = "the host itself"
+match = { host = "local.nowhere" }
+verdict.redirect = { to = "http://localhost:8000" }
+
+[[rule]]
+name = "a bad certificate"
+match = { host = "bad.nowhere" }
+verdict.redirect = { to = "https://elsewhere.test", addresses = ["198.51.100.80"] }
+
+[[rule]]
+name = "nobody there"
+match = { host = "gone.nowhere" }
+verdict.redirect = { to = "http://198.51.100.81:81" }
+
+[[rule]]
+match = { host = "origin.test", path = "/hello" }
+verdict = "allow"
+"#;
+
+/// A client that speaks HTTP/2 alone.
+const HTTP2_ALONE: &str = "const client = require('http2').connect(process.argv[1]);
+    client.request({ ':path': '/addr' }).on('data', data => process.stdout.write(data)).on('end', () => client.close());";
+
+#[test]
+fn what_a_rule_redirects_goes_to_another_server_and_never_to_its_own() {
+    let lab = Lab::new();
+    let upload = "u".repeat(3_000_000);
+    let file = lab.scratch.write("upload", &upload);
+    let mut on_host = lab.host.command(PYTHON);
+    on_host.args(["-m", "http.server", "--bind", "127.0.0.1", "--directory", &lab.www("other.test"), "8000"]);
+    let _served = Process::spawn(&mut on_host);
+    for mode in ["observe", "enforce"] {
+        lab.over_each_carrier_with(mode, REDIRECTS, |session| {
+            wait::eventually("the server on the host is there", || {
+                (curl(session, &["http://local.nowhere/hello"]).1 == "200").then_some(())
+            });
+            for version in VERSIONS {
+                for (url, seen) in [
+                    ("https://origin.test/addr", "198.51.100.77:8080 198.51.100.77:8080 HTTP/1.1 \n"),
+                    ("http://origin.test/addr", "198.51.100.77:8080 198.51.100.77:8080 HTTP/1.1 \n"),
+                    ("https://secure.nowhere/addr", "198.51.100.78:443 other.test HTTP/1.1 other.test\n"),
+                    ("https://secure.nowhere/seen?q=1", "/seen?q=1|added||\n"),
+                    ("https://kept.nowhere/addr", "198.51.100.79:80 kept.nowhere HTTP/1.1 \n"),
+                    ("https://local.nowhere/hello", "hello from other.test\n"),
+                    ("https://origin.test/hello", "hello from origin.test\n"),
+                ] {
+                    let again = [version, url, url];
+                    let args = [&again[..], &["-o", "-", "-o", "-"]].concat();
+                    let body = format!("{seen} 200{seen}");
+                    assert_eq!(curl(session, &args), (body, "200".into()), "{mode} {version} {url}");
+                }
+                let (url, to) = ("https://secure.nowhere/upload/", lab.www("other.test") + "/upload/upload");
+                let (_, status) = curl(session, &[version, "-T", &file, url]);
+                assert!(["201", "204"].contains(&status.as_str()), "{status}");
+                assert!(std::fs::read_to_string(&to).unwrap() == upload);
+                std::fs::remove_file(&to).unwrap();
+                for (url, why) in [
+                    ("https://bad.nowhere/addr", "198.51.100.80:443 failed the TLS handshake"),
+                    ("https://gone.nowhere/addr", "198.51.100.81:81 refused the connection"),
+                ] {
+                    let (body, status) = curl(session, &[version, url]);
+                    assert!(status == "502" && body.contains(why), "{url}: {status} {body}");
+                }
+            }
+            let seen = session.exec(&["node", "-e", HTTP2_ALONE, "https://secure.nowhere"]);
+            assert_eq!(seen.ok(), "198.51.100.78:443 other.test HTTP/2.0 other.test\n");
+            let capture: Recorded = session.capture();
+            for (rule, count) in [("plain", 8), ("secure", 11), ("kept", 4)] {
+                let sql = format!(
+                    "SELECT count(*) FROM exchanges WHERE verdict = 'redirect' AND rule = '{rule}' AND status < 300 \
+                     AND finished IS NOT NULL AND error IS NULL"
+                );
+                capture.wait(&sql, &count.into());
+            }
+            let told = session.events("exchange_redirected");
+            assert!(told.iter().any(|event| event["to"] == "https://other.test"), "{told:?}");
+        });
+    }
+    assert!(!lab.dns_queries().iter().any(|query| query.contains("other.test") || query.contains("elsewhere")));
+}
+
 #[test]
 fn what_a_rule_passes_through_is_not_read() {
     let lab = Lab::new();
@@ -146,7 +241,7 @@ fn what_a_rule_passes_through_is_not_read() {
             assert_eq!(output.ok(), "hello from origin.test\n");
             assert_eq!(issuer(&output), 1);
             assert!(session.log().contains("\"reason\":\"a rule\""), "{}", session.log());
-            assert!(told(session, "exchange_started").is_empty());
+            assert!(session.events("exchange_started").is_empty());
         });
     }
 }

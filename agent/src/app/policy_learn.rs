@@ -170,7 +170,11 @@ mod tests {
 
     /// Enforce mode with the rules of `text`.
     fn policy(text: &str) -> Policy {
-        let around = Around { file: &|_| Err(io::ErrorKind::NotFound.into()), variable: &|_| None };
+        let around = Around {
+            file: &|_| Err(io::ErrorKind::NotFound.into()),
+            variable: &|_| None,
+            addresses: &|_| Ok(Vec::new()),
+        };
         let settings = parse(Path::new("a.toml"), text, &around).unwrap_or_else(|error| panic!("{text}: {error}"));
         Policy { rules: settings.rules, network: settings.network, ..Policy::new(Mode::Enforce) }
     }

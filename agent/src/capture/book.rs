@@ -57,7 +57,10 @@ impl Book {
                 self.connections.insert(id.0, Connection::new(at, *child, *orig_dst, process.clone()));
             }
             // What they say, the judgement says as well.
-            Event::ExchangeRefused { .. } | Event::ExchangeMocked { .. } | Event::ExchangeAllowed { .. } => {}
+            Event::ExchangeRefused { .. }
+            | Event::ExchangeMocked { .. }
+            | Event::ExchangeRedirected { .. }
+            | Event::ExchangeAllowed { .. } => {}
             Event::ExchangeFinished { exchange, error, .. } => self.finish(at, *exchange, error.clone()),
             _ => {
                 let known = event.connection().and_then(|id| self.connections.get_mut(&id.0));

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::fs;
 use std::io;
+use std::net::{IpAddr, ToSocketAddrs as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -135,7 +136,7 @@ struct Entry {
 /// Everything that is wrong, with its place.
 pub fn read(path: &Path) -> Result<Settings, Error> {
     let text = fs::read_to_string(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
-    parse(path, &text, &Around { file: &|named| fs::read(named), variable: &invoker::variable })
+    parse(path, &text, &Around { file: &|named| fs::read(named), variable: &invoker::variable, addresses: &resolve })
 }
 
 /// What a file may name.
@@ -144,6 +145,15 @@ pub struct Around<'a> {
     pub file: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
     /// The value of a variable of the environment.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
+    /// The addresses of a host.
+    pub addresses: &'a dyn Fn(&str) -> io::Result<Vec<IpAddr>>,
+}
+
+/// The addresses of a host, as this machine finds them.
+fn resolve(host: &str) -> io::Result<Vec<IpAddr>> {
+    let mut addresses: Vec<IpAddr> = (host, 0).to_socket_addrs()?.map(|address| address.ip()).collect();
+    addresses.dedup();
+    Ok(addresses)
 }
 
 /// What `text` sets, the content of the file at `path`, with what it names.
@@ -272,6 +282,16 @@ impl<'a> Source<'a> {
                 return Err(wrong(format!("`{}` has more than {MAX_FILE} bytes", path.display())));
             }
             *content = Some(read);
+        }
+        if let Some(Verdict::Redirect(redirect)) = &mut rule.verdict
+            && redirect.addresses.is_empty()
+        {
+            let host = redirect.to.host();
+            let found = (self.around.addresses)(host);
+            let found = found.map_err(|error| {
+                wrong(format!("`{host}` is not found: {error}; give it `addresses` if only the session can find it"))
+            })?;
+            redirect.addresses = found;
         }
         if let Some(path) = &rule.script {
             let read = (self.around.file)(&self.folder.join(path));

@@ -134,7 +134,7 @@ mod tests {
             Some((_, text)) => Ok(text.as_bytes().to_vec()),
             None => Err(io::ErrorKind::NotFound.into()),
         };
-        let around = Around { file: &file, variable: &|_| None };
+        let around = Around { file: &file, variable: &|_| None, addresses: &|_| Ok(Vec::new()) };
         parse(Path::new(files[0].0), files[0].1, &around).map_err(|error| error.to_string())
     }
 
@@ -209,7 +209,7 @@ mod tests {
         let many: Vec<String> = (0..=MAX_INCLUDED).map(|number| format!("'{number}/a.toml'")).collect();
         let main = format!("include = [{}]", many.join(","));
         let file = |_: &Path| Ok(Vec::new());
-        let around = Around { file: &file, variable: &|_| None };
+        let around = Around { file: &file, variable: &|_| None, addresses: &|_| Ok(Vec::new()) };
         let told = parse(Path::new("main.toml"), &main, &around).err().unwrap().to_string();
         assert!(told.ends_with("more than 64 files are included") && told.lines().count() == 1, "{told}");
     }

@@ -60,7 +60,11 @@ mod tests {
 
     #[test]
     fn the_examples_of_each_profile_get_their_verdicts_and_each_of_its_rules_has_one() {
-        let around = Around { file: &|_| Err(io::ErrorKind::NotFound.into()), variable: &|_| None };
+        let around = Around {
+            file: &|_| Err(io::ErrorKind::NotFound.into()),
+            variable: &|_| None,
+            addresses: &|_| Ok(Vec::new()),
+        };
         for Profile { name, text } in PROFILES {
             let settings = parse(Path::new(name), text, &around).unwrap_or_else(|error| panic!("{error}"));
             let policy = Policy { rules: settings.rules, ..Policy::new(Mode::Enforce) };

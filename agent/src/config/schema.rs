@@ -21,7 +21,7 @@ mod tests {
     const INTERNAL: [&str; 3] = ["found", "loaded", "file_content"];
 
     /// The tables of the schema, by JSON pointer, each with a document that says `zzz` in it.
-    const TABLES: [(&str, &str); 23] = [
+    const TABLES: [(&str, &str); 24] = [
         ("", "zzz = 1"),
         ("/$defs/capture", "capture.zzz = 1"),
         ("/$defs/network_rules", "network.zzz = 1"),
@@ -33,6 +33,7 @@ mod tests {
         ("/$defs/mock", "[[rule]]\nverdict.mock.zzz = 1"),
         ("/$defs/event", "[[rule]]\nverdict.mock.events = [{ zzz = 1 }]"),
         ("/$defs/ending", "[[rule]]\nverdict.mock.grpc.zzz = 1"),
+        ("/$defs/redirect", "[[rule]]\nverdict.redirect.zzz = 1"),
         ("/$defs/ask", "[[rule]]\nverdict.ask.zzz = 1"),
         ("/$defs/request_edits", "[[rule]]\nrequest.zzz = 1"),
         ("/$defs/response_edits", "[[rule]]\nresponse.zzz = 1"),
@@ -73,7 +74,11 @@ mod tests {
 
     /// What is wrong with a document; nothing, if nothing is.
     fn told(text: &str) -> String {
-        let around = Around { file: &|_| Err(io::ErrorKind::NotFound.into()), variable: &|_| Some("x".to_owned()) };
+        let around = Around {
+            file: &|_| Err(io::ErrorKind::NotFound.into()),
+            variable: &|_| Some("x".to_owned()),
+            addresses: &|_| Ok(Vec::new()),
+        };
         parse(Path::new("a.toml"), text, &around).err().map(|error| error.to_string()).unwrap_or_default()
     }
 

@@ -305,11 +305,20 @@ pub enum Event {
         /// The rule.
         rule: Option<String>,
     },
+    /// A rule sent a request to another server.
+    ExchangeRedirected {
+        /// The exchange.
+        exchange: ExchangeId,
+        /// The other server, as `https://host:port`.
+        to: String,
+        /// The rule.
+        rule: Option<String>,
+    },
     /// A dry run let a request pass that enforce mode would not.
     ExchangeSpared {
         /// The exchange.
         exchange: ExchangeId,
-        /// What enforce mode would do: `block` or `mock`.
+        /// What enforce mode would do: `block`, `mock` or `redirect`.
         verdict: &'static str,
         /// The rule that says so, if one does.
         rule: Option<String>,

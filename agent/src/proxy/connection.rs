@@ -345,6 +345,9 @@ pub(crate) fn judged(exchange: ExchangeId, judgement: &Judgement) -> Option<Even
         (Verdict::Read, _) => None,
         (Verdict::Ask(question), _) => Some(Event::ExchangeAsked { exchange, host: question.host.clone(), rule }),
         (Verdict::Mock(reply), _) => Some(Event::ExchangeMocked { exchange, status: reply.status.as_u16(), rule }),
+        (Verdict::Redirect(_, redirect), _) => {
+            Some(Event::ExchangeRedirected { exchange, to: redirect.to.to_string(), rule })
+        }
         (Verdict::Forward(_), Word::Allow | Word::Passthrough) => {
             rule.map(|rule| Event::ExchangeAllowed { exchange, rule })
         }

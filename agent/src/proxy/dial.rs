@@ -1,6 +1,6 @@
 //! Opens TCP connections upstream, never to the host or its infrastructure.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -29,6 +29,23 @@ pub(crate) fn check(connection: &Connection) -> Result<(), Error> {
 /// Whether the address stands for a host in whose place rules answer: it is never dialled, and not refused either.
 pub(crate) fn is_stand_in(connection: &Connection) -> bool {
     connection.orig_dst.ip().to_canonical() == IpAddr::V4(destination::STAND_IN)
+}
+
+/// Connects to the first of `addresses`, which a rule names, that answers. They are not what the child asked for, so
+/// nothing is refused.
+pub(crate) async fn dial_first(
+    connection: &Connection,
+    addresses: impl Iterator<Item = SocketAddr>,
+) -> Result<(Socket, SocketAddr), Error> {
+    let mut failed = Error::new(Side::Upstream, Kind::Unreachable, "the upstream that a rule names");
+    for address in addresses {
+        match timeout(connection.proxy.timeouts.connect, TcpStream::connect(address)).await {
+            Ok(Ok(tcp)) => return Ok((Socket::new(tcp, connection.upstream.clone()), address)),
+            Ok(Err(error)) => failed = Error::io(Side::Upstream, address, error),
+            Err(_) => failed = Error::new(Side::Upstream, Kind::TimedOut, address),
+        }
+    }
+    Err(failed)
 }
 
 /// Connects to the original destination of `connection`, or gives what came of dialling early.

@@ -8,6 +8,7 @@ use super::meter::{Applied, key};
 use super::refusal::{self, Why};
 use super::rules::ask::Ask;
 use super::rules::limit::Limit;
+use super::rules::redirect::Redirect;
 use super::rules::rule::{self, Block, Status, Word};
 use super::rules::subject::{ConnFacts, Subject};
 use super::{Mode, Policy};
@@ -37,6 +38,8 @@ pub enum Verdict {
     Refuse(Reply),
     /// Answer it with this, as if the server did.
     Mock(Reply),
+    /// Send it to another server.
+    Redirect(Permit, Redirect),
     /// Ask somebody.
     Ask(Question),
     /// Judge it once more, when its body is known.
@@ -98,6 +101,7 @@ impl Policy {
                 let verdict = Verdict::Mock(mock.reply(subject, &self.schema));
                 Judgement { verdict, word: Word::Mock, rule: name, reason: None, works: true }
             }
+            rule::Verdict::Redirect(redirect) => self.redirect(subject, name, redirect),
             rule::Verdict::Ask(ask) => {
                 let question = Question { host: subject.host().to_owned(), ask: ask.clone() };
                 let (verdict, reason) = (Verdict::Ask(question), ask.reason.clone());
@@ -177,6 +181,17 @@ impl Policy {
                 let works = self.rules.may_change(subject);
                 Judgement { verdict: Verdict::Forward(Permit(())), word: Word::Allow, rule, reason: None, works }
             }
+        }
+    }
+
+    fn redirect(&self, subject: &Subject<'_>, rule: Option<String>, redirect: &Redirect) -> Judgement {
+        let judgement = self.forward(subject, rule);
+        match judgement.verdict {
+            Verdict::Forward(permit) => {
+                let verdict = Verdict::Redirect(permit, redirect.clone());
+                Judgement { verdict, word: Word::Redirect, works: true, ..judgement }
+            }
+            verdict => Judgement { verdict, ..judgement },
         }
     }
 
@@ -285,7 +300,7 @@ mod tests {
             let status = |policy: &Policy| match policy.decide(&head, facts).verdict {
                 Verdict::Refuse(reply) => Some(reply.status.as_u16()),
                 Verdict::Forward(_) => None,
-                Verdict::Mock(_) | Verdict::Ask(_) | Verdict::Read => panic!("no rule mocks, asks or reads"),
+                _ => panic!("no rule does anything else"),
             };
             assert_eq!(status(&with), expect, "{server_name:?} {}", head.url());
             assert_eq!(status(&without), None, "{server_name:?} {}", head.url());

@@ -197,9 +197,15 @@ impl Policy {
         let permitted = match (content, self.rules.decisive(host, connection)) {
             (Content::Ruled, _) => self.foresee(host, Some(connection)).is_unread,
             (_, Some(rule::Verdict::Passthrough)) => true,
-            (_, Some(rule::Verdict::Block(_) | rule::Verdict::Mock(_) | rule::Verdict::Ask(_))) => {
-                self.mode == Mode::DryRun
-            }
+            (
+                _,
+                Some(
+                    rule::Verdict::Block(_)
+                    | rule::Verdict::Mock(_)
+                    | rule::Verdict::Redirect(_)
+                    | rule::Verdict::Ask(_),
+                ),
+            ) => self.mode == Mode::DryRun,
             (Content::Unread, _) if self.network.port(connection.orig_dst.port()) == PortAction::Relay => true,
             (_, Some(rule::Verdict::Allow) | None) => self.relays(content),
         };
@@ -213,7 +219,7 @@ impl Policy {
         self.mode == Mode::Enforce && !outlook.forwards && !outlook.asks
     }
 
-    /// Whether rules answer some of what is sent to `host` in its place.
+    /// Whether some of what is sent to `host` is answered in its place, by rules or by another server.
     #[must_use]
     pub fn mocks(&self, host: &str) -> bool {
         self.foresee(Some(&comparable(host)), None).mocks

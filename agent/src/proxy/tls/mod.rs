@@ -77,10 +77,13 @@ impl Tls {
 /// Terminates TLS on both sides of `connection` and carries what is inside. What a client has refused to have read may
 /// pass unread.
 pub(crate) async fn intercept(connection: &Arc<Connection>, io: Rewind<Socket>) -> Result<(), Error> {
-    let hello = Hello::read(connection, io).await?;
+    let mut hello = Hello::read(connection, io).await?;
     if let Some(name) = &hello.offer.sni {
         connection.name(name);
         connection.server_name.get_or_init(|| name.clone());
+    }
+    if connection.outlook().redirects {
+        hello.offer.prefer_http1();
     }
     let target = Target::new(connection, &hello.offer);
     if connection.kept_away(false).is_some() {

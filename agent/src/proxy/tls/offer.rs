@@ -41,6 +41,15 @@ impl Offer {
     }
 }
 
+impl Offer {
+    /// Leaves HTTP/1.1 alone of the protocols, if it is among them: it is what every server speaks.
+    pub fn prefer_http1(&mut self) {
+        if self.alpn.iter().any(|alpn| alpn == b"http/1.1") {
+            self.alpn.retain(|alpn| alpn == b"http/1.1");
+        }
+    }
+}
+
 /// Why what came is no ClientHello.
 #[derive(Debug)]
 pub struct Refused {

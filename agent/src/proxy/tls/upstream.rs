@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -105,9 +106,26 @@ impl Target {
         Self { name, alpn: offer.alpn.clone(), is_post_quantum: offer.is_post_quantum, verified: false }
     }
 
+    /// The server that a rule names, asked for `alpn` alone; none if TLS has no form for such a name.
+    pub(crate) fn named(host: &str, alpn: &[u8], is_post_quantum: bool) -> Option<Self> {
+        let name = ServerName::try_from(host.to_owned()).ok()?;
+        Some(Self { name, alpn: vec![alpn.to_vec()], is_post_quantum, verified: true })
+    }
+
     /// Dials, shakes hands, and judges.
     pub(crate) async fn connect(&self, connection: &Connection) -> Result<Session, Error> {
-        let (stream, took) = self.shake(connection).await?;
+        let socket = dial(connection).await?;
+        self.connect_on(connection, socket, connection.orig_dst).await
+    }
+
+    /// Shakes hands on `socket`, which leads to `peer`, and judges.
+    pub(crate) async fn connect_on(
+        &self,
+        connection: &Connection,
+        socket: Socket,
+        peer: SocketAddr,
+    ) -> Result<Session, Error> {
+        let (stream, took) = self.shake(connection, socket, peer).await?;
         let roots = &connection.proxy.tls.upstream.roots;
         let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
         let standing = match roots.judge(chain, &self.name) {
@@ -119,16 +137,19 @@ impl Target {
             }
         };
         if self.verified && standing != Standing::Good {
-            let error = Error::new(Side::Upstream, Kind::Tls, connection.orig_dst);
-            return Err(error.because("its certificate is no longer good"));
+            let error = Error::new(Side::Upstream, Kind::Tls, peer);
+            return Err(error.because("its certificate is not good"));
         }
         Ok(Session { stream, standing, took })
     }
 
-    async fn shake(&self, connection: &Connection) -> Result<(TlsStream<Socket>, Duration), Error> {
+    async fn shake(
+        &self,
+        connection: &Connection,
+        socket: Socket,
+        peer: SocketAddr,
+    ) -> Result<(TlsStream<Socket>, Duration), Error> {
         let config = connection.proxy.tls.upstream.config(self);
-        let socket = dial(connection).await?;
-        let peer = connection.orig_dst;
         let begun = Instant::now();
         let handshake = observed(TlsConnector::from(config).connect(self.name.clone(), socket));
         let Ok((stream, asked)) = timeout(connection.proxy.timeouts.handshake, handshake).await else {

@@ -16,6 +16,7 @@ pub mod mock;
 pub mod moment;
 pub mod pattern;
 pub mod place;
+pub mod redirect;
 pub mod rule;
 pub mod status;
 pub mod subject;
@@ -49,8 +50,10 @@ pub struct Outlook {
     pub is_unread: bool,
     /// Somebody may be asked whether some of it goes on.
     pub asks: bool,
-    /// Some may be answered as if by the server.
+    /// Some may be answered as if by the server, by us or by another.
     pub mocks: bool,
+    /// Some may go to another server.
+    pub redirects: bool,
     /// Some may be changed, or answered so that only who ends HTTP can do it.
     pub works: bool,
 }
@@ -133,7 +136,8 @@ impl Rules {
             let Some(verdict) = &rule.verdict else { continue };
             outlook.is_unread |= is_first && certainty == Certainty::Yes && *verdict == Verdict::Passthrough;
             outlook.forwards |= matches!(verdict, Verdict::Allow | Verdict::Passthrough);
-            outlook.mocks |= matches!(verdict, Verdict::Mock(_));
+            outlook.mocks |= matches!(verdict, Verdict::Mock(_) | Verdict::Redirect(_));
+            outlook.redirects |= matches!(verdict, Verdict::Redirect(_));
             outlook.asks |= matches!(verdict, Verdict::Ask(_));
             if certainty == Certainty::Yes {
                 return outlook;

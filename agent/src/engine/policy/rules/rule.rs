@@ -12,6 +12,7 @@ use super::ask::{Ask, Choice};
 use super::limit::Limit;
 use super::matcher::{Match, Needed};
 use super::mock::Mock;
+use super::redirect::Redirect;
 use super::subject::{Certainty, ConnFacts, Subject};
 use crate::engine::edit::{RequestEdits, ResponseEdits};
 use crate::engine::script::Script;
@@ -138,6 +139,8 @@ pub enum Verdict {
     Block(Block),
     /// It is answered as if by the server.
     Mock(Box<Mock>),
+    /// It goes to another server.
+    Redirect(Redirect),
     /// Somebody is asked.
     Ask(Ask),
     /// The connection that it would come on is forwarded unread.
@@ -234,6 +237,7 @@ impl Verdict {
             Self::Allow => Word::Allow,
             Self::Block(_) => Word::Block,
             Self::Mock(_) => Word::Mock,
+            Self::Redirect(_) => Word::Redirect,
             Self::Ask(_) => Word::Ask,
             Self::Passthrough => Word::Passthrough,
         }
@@ -251,6 +255,8 @@ pub enum Word {
     Block,
     /// It is answered in the server's place, as if by it.
     Mock,
+    /// It goes to another server.
+    Redirect,
     /// Somebody is asked.
     Ask,
     /// It is not looked at.
@@ -265,6 +271,7 @@ impl Word {
             Self::Allow => "allow",
             Self::Block => "block",
             Self::Mock => "mock",
+            Self::Redirect => "redirect",
             Self::Ask => "ask",
             Self::Passthrough => "passthrough",
         }
@@ -286,6 +293,7 @@ struct WordOrTable;
 enum Table {
     Block(Block),
     Mock(Box<Mock>),
+    Redirect(Redirect),
     Ask(Ask),
 }
 
@@ -310,6 +318,7 @@ impl<'de> Visitor<'de> for WordOrTable {
         match Table::deserialize(MapAccessDeserializer::new(map))? {
             Table::Block(block) => Ok(Verdict::Block(block)),
             Table::Mock(mock) => Ok(Verdict::Mock(mock)),
+            Table::Redirect(redirect) => Ok(Verdict::Redirect(redirect)),
             Table::Ask(ask) => Ok(Verdict::Ask(ask)),
         }
     }

@@ -14,6 +14,7 @@ use crate::engine::http::{Reply, RequestHead, values};
 use crate::engine::policy::meter::{Applied, Entry, Meter};
 use crate::engine::policy::rules::amount::Bytes;
 use crate::engine::policy::rules::ask::Choice;
+use crate::engine::policy::rules::redirect::Redirect;
 use crate::engine::policy::{Judgement, Permit, Question, Verdict};
 use crate::proxy::Asking;
 use crate::proxy::connection::{Connection, Judged, judged};
@@ -25,8 +26,8 @@ const DAY: u64 = 24 * 60 * 60;
 
 /// What becomes of a request.
 pub(super) enum Settled {
-    /// It goes on.
-    Forward(Permit),
+    /// It goes on, to another server if one is named.
+    Forward(Permit, Option<Redirect>),
     /// It is answered with why it does not.
     Refuse(Reply),
     /// It is answered as if by the server.
@@ -92,7 +93,8 @@ pub(super) async fn settle(
         verdict => verdict,
     };
     let settled = match verdict {
-        Verdict::Forward(permit) => Settled::Forward(permit),
+        Verdict::Forward(permit) => Settled::Forward(permit, None),
+        Verdict::Redirect(permit, redirect) => Settled::Forward(permit, Some(redirect)),
         Verdict::Mock(reply) => Settled::Mock(reply),
         Verdict::Refuse(reply) => return (Settled::Refuse(reply), None),
         // They were answered and read before.

@@ -7,6 +7,7 @@ mod editing;
 mod http1;
 mod http2;
 mod route;
+mod servers;
 
 use std::time::Duration;
 

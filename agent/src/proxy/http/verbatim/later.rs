@@ -40,7 +40,7 @@ impl Exchanges for Later {
             Verdict::Forward(permit) => Some((exchange, Ok(permit))),
             Verdict::Refuse(reply) => Some((exchange, Err(reply))),
             // Of those it was said that only who ends HTTP can do them.
-            Verdict::Mock(_) | Verdict::Ask(_) | Verdict::Read => None,
+            Verdict::Mock(_) | Verdict::Redirect(..) | Verdict::Ask(_) | Verdict::Read => None,
         }
     }
 

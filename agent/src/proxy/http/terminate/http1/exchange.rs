@@ -10,6 +10,7 @@ use hyper::{Request, Response};
 
 use super::super::admission::{MAX_JUDGED, Settled, TOO_LARGE, judge_read, settle};
 use super::super::editing::{Editing, Shaped, Stop};
+use super::super::servers::{Servers, address};
 use super::body::{Body, BoxError, Metered, Outgoing, Tracked};
 use super::child::Entered;
 use super::upgrade::Upgrade;
@@ -17,23 +18,24 @@ use super::{Upstream, answer};
 use crate::engine::edit::Transform;
 use crate::engine::http::{Field, Reply, RequestHead};
 use crate::engine::policy::Verdict;
+use crate::proxy::connection::Connection;
 use crate::proxy::error::Error;
 
-/// Carries `request` to `upstream` and its response back. An error ends the stream or connection that it came on.
+/// Carries `request` to the one of `servers` that it is for, and its response back. An error ends the stream or connection that it came on.
 pub(super) fn exchange(
-    upstream: &Arc<Upstream>,
+    servers: &Arc<Servers<Upstream>>,
     mut request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<Body>, Error>> + use<> {
-    let upstream = Arc::clone(upstream);
-    let connection = &upstream.route.connection;
+    let servers = Arc::clone(servers);
+    let connection = &servers.own.route.connection;
     // Counted before the future is first polled: the child may have closed its side by then.
     let entered = connection.exchanges.enter();
-    let mut head = RequestHead::of(&request, &upstream.route.origin());
+    let mut head = RequestHead::of(&request, &servers.own.route.origin());
     let (tracked, mut judged) = Tracked::begin(connection, &head);
     let upgrade = Upgrade::of(&mut request, head.tunnel.clone());
     let mut request: Request<Outgoing> = request.map(|body| Either::Left(Metered::request(body, &tracked)));
     async move {
-        let connection = &upstream.route.connection;
+        let connection = &servers.own.route.connection;
         if matches!(judged.verdict, Verdict::Read) {
             let raw = match read(&mut request).await {
                 Ok(raw) => raw,
@@ -48,14 +50,14 @@ pub(super) fn exchange(
         let (settled, limited) = settle(connection, tracked.id(), &head, &mut judged).await;
         tracked.limit(limited);
         let editing = judged.works.then(|| Editing::new(connection, tracked.id(), &judged.policy, head));
-        let permit = match settled {
-            Settled::Forward(permit) => permit,
+        let (permit, redirect) = match settled {
+            Settled::Forward(permit, redirect) => (permit, redirect),
             Settled::Refuse(reply) => {
-                upgrade.decline(&upstream.route.connection);
+                upgrade.decline(connection);
                 return Ok(tracked.reply(reply));
             }
             Settled::Mock(reply) => {
-                upgrade.decline(&upstream.route.connection);
+                upgrade.decline(connection);
                 // As a server would: clients take an answer before they have sent all for a failure.
                 if let Either::Left(body) = request.into_body() {
                     body.take_all().await;
@@ -63,17 +65,19 @@ pub(super) fn exchange(
                 return Ok(tracked.reply(reply));
             }
         };
-        let (request, upgrade) = match outgoing(editing.as_ref(), request, upgrade).await {
+        let (mut request, upgrade) = match outgoing(editing.as_ref(), request, upgrade).await {
             Ok(outgoing) => outgoing,
             Err((stop, upgrade)) => {
-                upgrade.decline(&upstream.route.connection);
+                upgrade.decline(connection);
                 return Ok(stopped(&tracked, stop));
             }
         };
+        address(&mut request, redirect.as_ref());
+        let upstream = servers.of(redirect.as_ref(), Upstream::elsewhere);
         match upstream.send(permit, request).await {
-            Ok(response) => Ok(deliver(&upstream, &tracked, entered, upgrade, editing, response).await),
+            Ok(response) => Ok(deliver(connection, &tracked, entered, upgrade, editing, response).await),
             Err(error) => {
-                upgrade.decline(&upstream.route.connection);
+                upgrade.decline(connection);
                 tracked.fail(error.chain());
                 Ok(tracked.reply(answer::to(error)?))
             }
@@ -168,14 +172,13 @@ async fn gathered(
 }
 
 async fn deliver(
-    upstream: &Upstream,
+    connection: &Arc<Connection>,
     tracked: &Arc<Tracked>,
     entered: Entered,
     upgrade: Upgrade,
     editing: Option<Editing>,
     response: Response<Incoming>,
 ) -> Response<Body> {
-    let connection = &upstream.route.connection;
     let (mut parts, body) = response.into_parts();
     // It is taken only if all of it is needed.
     let has_body = parts.status != StatusCode::SWITCHING_PROTOCOLS && !body.is_end_stream();

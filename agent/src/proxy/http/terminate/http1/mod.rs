@@ -20,6 +20,7 @@ pub(crate) use self::child::Open;
 use self::exchange::exchange;
 use self::upstream::Upstream;
 use super::Route;
+use super::servers::Servers;
 use crate::engine::wire::http1::{MAX_FIELDS, MAX_HEAD};
 use crate::proxy::error::{Error, Side, is_end};
 use crate::proxy::io::BoxedIo;
@@ -31,8 +32,8 @@ const BUFFER: usize = MAX_HEAD + 64 * 1024;
 pub(super) async fn serve(io: BoxedIo, route: Route) -> Result<(), Error> {
     let connection = Arc::clone(&route.connection);
     let io = Child::new(io, &connection, route.is_secure());
-    let upstream = Arc::new(Upstream::new(route));
-    let service = service_fn(move |request| exchange(&upstream, request));
+    let servers = Arc::new(Servers::new(Upstream::new(route)));
+    let service = service_fn(move |request| exchange(&servers, request));
     let mut serving = pin!(server().serve_connection(TokioIo::new(io), service).with_upgrades());
     let served = tokio::select! {
         served = serving.as_mut() => served,

@@ -12,6 +12,7 @@ use super::body::Outgoing;
 use super::narrow::Narrow;
 use super::{BUFFER, MAX_FIELDS, MAX_HEAD, Route};
 use crate::engine::policy::Permit;
+use crate::engine::policy::rules::redirect::Redirect;
 use crate::proxy::error::{Error, Side};
 
 /// The way to the server, and the connection to it while there is one that nobody uses.
@@ -26,6 +27,11 @@ impl Upstream {
     /// A server that is reached by `route`.
     pub(super) const fn new(route: Route) -> Self {
         Self { route, sender: Mutex::const_new(None) }
+    }
+
+    /// The server that a rule names.
+    pub(super) fn elsewhere(own: &Self, redirect: Redirect) -> Self {
+        Self::new(own.route.elsewhere(redirect, b"http/1.1"))
     }
 
     /// Sends a request that the policy permits. If the connection turns out to be closed before any of it was sent, it
@@ -72,7 +78,7 @@ impl Upstream {
     fn error(&self, error: hyper::Error) -> Error {
         let from_body = error.is_user() && std::error::Error::source(&error).is_some();
         let side = if from_body { Side::Downstream } else { Side::Upstream };
-        Error::hyper(side, self.route.connection.peer(side), error)
+        Error::hyper(side, self.route.peer(side), error)
     }
 }
 

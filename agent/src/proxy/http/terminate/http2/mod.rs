@@ -11,6 +11,7 @@ use bytes::Bytes;
 use h2::server::{Builder, Connection};
 
 use self::upstream::Upstream;
+use super::servers::Servers;
 use super::{CONNECTION_WINDOW, MAX_STREAMS, Route, SEND_BUFFER, STREAM_WINDOW};
 use crate::engine::wire::http1::MAX_HEAD;
 use crate::proxy::error::{Error, Kind, Side, is_end};
@@ -20,15 +21,15 @@ use crate::proxy::io::BoxedIo;
 pub(super) async fn serve(io: BoxedIo, route: Route) -> Result<(), Error> {
     let connection = Arc::clone(&route.connection);
     let (upstream, allowed) = Upstream::open(route).await;
-    let upstream = Arc::new(upstream);
+    let servers = Arc::new(Servers::new(upstream));
     let failed = |error| downstream(&connection, error);
     let mut child = server(&allowed).handshake(io).await.map_err(failed)?;
     let served = tokio::select! {
-        served = accept(&mut child, &upstream) => served,
+        served = accept(&mut child, &servers) => served,
         () = connection.drained() => {
             // No exchange is begun any more, and open ones end.
             child.graceful_shutdown();
-            accept(&mut child, &upstream).await
+            accept(&mut child, &servers).await
         }
     };
     match served {
@@ -44,10 +45,10 @@ struct Allowed {
 }
 
 /// Takes requests until there are no more.
-async fn accept(child: &mut Connection<BoxedIo, Bytes>, upstream: &Arc<Upstream>) -> Result<(), h2::Error> {
+async fn accept(child: &mut Connection<BoxedIo, Bytes>, servers: &Arc<Servers<Upstream>>) -> Result<(), h2::Error> {
     while let Some(accepted) = child.accept().await {
         let (request, respond) = accepted?;
-        tokio::spawn(stream::carry(Arc::clone(upstream), request, respond));
+        tokio::spawn(stream::carry(Arc::clone(servers), request, respond));
     }
     Ok(())
 }

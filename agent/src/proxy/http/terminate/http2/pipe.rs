@@ -12,6 +12,7 @@ use super::super::editing::Editing;
 use crate::engine::edit::{Failed, Transform};
 use crate::engine::http::Field;
 use crate::engine::http::exchange::{Direction, Half};
+use crate::engine::policy::rules::redirect::Redirect;
 use crate::proxy::connection::Connection;
 use crate::proxy::error::Side;
 
@@ -39,6 +40,8 @@ pub(super) struct Terms {
     pub(super) limited: Option<Limited>,
     /// The request's body and trailers, as they came, where they were read to be judged.
     pub(super) read: Option<(Bytes, Option<HeaderMap>)>,
+    /// The server that it goes to instead of the connection's own.
+    pub(super) redirect: Option<Redirect>,
 }
 
 /// All of a request's body and its trailers, as they came; nothing if it is too large.

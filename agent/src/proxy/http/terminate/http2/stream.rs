@@ -13,6 +13,7 @@ use http::{Method, Request, Response, StatusCode};
 
 use super::super::admission::{Settled, TOO_LARGE, judge_read, settle};
 use super::super::editing::{Editing, Shaped, Stop};
+use super::super::servers::{Servers, address};
 use super::answer::{BoxError, TAKEN, answer_instead, give};
 use super::pipe::{Cut, Terms, Unfit, changed, copy, end, gather, give_whole, read_all, send};
 use super::upstream::Upstream;
@@ -20,6 +21,7 @@ use crate::engine::edit::Transform;
 use crate::engine::http::exchange::{Direction, Exchange, Half};
 use crate::engine::http::reply::UNWANTED;
 use crate::engine::http::{Field, Reply, RequestHead};
+use crate::engine::policy::rules::redirect::Redirect;
 use crate::engine::policy::{Permit, Verdict};
 use crate::proxy::connection::Connection;
 use crate::proxy::error::{Error, Side};
@@ -39,10 +41,14 @@ impl Drop for Followed {
 }
 
 /// Carries one exchange to its end.
-pub(super) async fn carry(upstream: Arc<Upstream>, mut request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
-    let connection = &upstream.route.connection;
+pub(super) async fn carry(
+    servers: Arc<Servers<Upstream>>,
+    mut request: Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+) {
+    let connection = &servers.own.route.connection;
     let _entered = connection.exchanges.enter();
-    let mut head = RequestHead::of(&request, &upstream.route.origin());
+    let mut head = RequestHead::of(&request, &servers.own.route.origin());
     if let Some(protocol) = request.extensions().get::<Protocol>() {
         head.tunnel = Some(protocol.as_str().to_owned());
     }
@@ -75,12 +81,15 @@ pub(super) async fn carry(upstream: Arc<Upstream>, mut request: Request<RecvStre
         settled = settling => settled,
     };
     let editing = judged.works.then(|| Editing::new(connection, exchange.id(), &judged.policy, head));
-    let mut terms = Terms { editing, limited, read };
+    let mut terms = Terms { editing, limited, read, redirect: None };
     let (reply, most) = match settled {
         Settled::Refuse(reply) => (reply, unwanted),
         Settled::Mock(reply) => (reply, usize::MAX),
-        Settled::Forward(permit) => match open(&upstream, permit).await {
-            Ok(sender) => return forward(connection, sender, request, respond, exchange, &mut terms).await,
+        Settled::Forward(permit, redirect) => match open(&servers, permit, redirect.as_ref()).await {
+            Ok(sender) => {
+                terms.redirect = redirect;
+                return forward(connection, sender, request, respond, exchange, &mut terms).await;
+            }
             Err(error) => {
                 exchange.fail(error.chain());
                 (Reply::unreachable(&error.to_string(), error.is_late()), UNWANTED)
@@ -91,8 +100,12 @@ pub(super) async fn carry(upstream: Arc<Upstream>, mut request: Request<RecvStre
     answer_instead(connection, (reply, most), is_head, request.into_body(), respond, exchange).await;
 }
 
-async fn open(upstream: &Upstream, permit: Permit) -> Result<SendRequest<Bytes>, Error> {
-    upstream.sender(permit).await
+async fn open(
+    servers: &Servers<Upstream>,
+    permit: Permit,
+    redirect: Option<&Redirect>,
+) -> Result<SendRequest<Bytes>, Error> {
+    servers.of(redirect, Upstream::elsewhere).sender(permit).await
 }
 
 /// What a child is told whose exchange does not go on.
@@ -155,7 +168,9 @@ async fn forward(
             return answer_instead(connection, (reply, most), is_head, body, respond, exchange).await;
         }
     };
-    let (response, mut upload) = match sender.send_request(Request::from_parts(head, ()), ends) {
+    let mut request = Request::from_parts(head, ());
+    address(&mut request, terms.redirect.as_ref());
+    let (response, mut upload) = match sender.send_request(request, ends) {
         Ok(streams) => streams,
         Err(error) => {
             exchange.fail(Cut::new(Side::Upstream, &error).text);

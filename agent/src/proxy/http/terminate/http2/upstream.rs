@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 
 use super::{Allowed, CONNECTION_WINDOW, MAX_HEAD, MAX_STREAMS, Route, SEND_BUFFER, STREAM_WINDOW};
 use crate::engine::policy::Permit;
+use crate::engine::policy::rules::redirect::Redirect;
 use crate::proxy::error::{Error, Kind, Side};
 use crate::proxy::io::BoxedIo;
 
@@ -26,13 +27,22 @@ impl Upstream {
     pub(super) async fn open(route: Route) -> (Self, Allowed) {
         let none = Allowed { streams: MAX_STREAMS, extended_connect: false };
         if route.connection.kept_away(false).is_some() {
-            return (Self { route, sender: Mutex::default(), failure: Mutex::default() }, none);
+            return (Self::untried(route), none);
         }
         let (sender, failure, allowed) = match connect(&route).await {
             Ok((sender, allowed)) => (Some(sender), None, allowed),
             Err(error) => (None, Some(error), none),
         };
         (Self { route, sender: Mutex::new(sender), failure: Mutex::new(failure) }, allowed)
+    }
+
+    /// The server that a rule names, not yet dialled.
+    pub(super) fn elsewhere(own: &Self, redirect: Redirect) -> Self {
+        Self::untried(own.route.elsewhere(redirect, b"h2"))
+    }
+
+    fn untried(route: Route) -> Self {
+        Self { route, sender: Mutex::default(), failure: Mutex::default() }
     }
 
     /// What a request that the policy permits is sent with.
@@ -83,7 +93,7 @@ async fn settled(sender: &SendRequest<Bytes>, connection: &mut Connection<BoxedI
 
 fn broken(route: &Route, error: h2::Error) -> Error {
     let kind = error.get_io().map_or(Kind::Closed, Kind::of);
-    Error::new(Side::Upstream, kind, route.connection.peer(Side::Upstream)).because(error)
+    Error::new(Side::Upstream, kind, route.peer(Side::Upstream)).because(error)
 }
 
 fn client() -> Builder {
