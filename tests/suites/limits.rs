@@ -5,7 +5,7 @@
 use nix::sys::signal::{Signal, kill};
 use serde_json::Value;
 use tests::agent::agent_on;
-use tests::{Lab, Output, Session, process, wait};
+use tests::{Lab, Output, PYTHON, Session, process, wait};
 
 const VERSIONS: [&str; 2] = ["--http1.1", "--http2"];
 
@@ -184,6 +184,66 @@ fn a_request_waits_until_somebody_allows_it_and_many_are_one_question() {
         assert!(lasting.finish().ok().ends_with(" 200"));
         assert!(get("https://other.test/addr").finish().ok().ends_with(" 200"), "nobody is asked again");
         assert!(approve(&lab, &session, &["7", "--answer", "once"]).stderr.contains("there is no question 7"));
+        session.down();
+    }
+}
+
+/// Sends a word and prints what comes back; interrupted, it breaks off.
+const TALK: &str = "
+import socket, struct, sys
+sock = socket.create_connection((sys.argv[1], int(sys.argv[2])), 50)
+sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+sock.sendall(b'\\x01 word\\n')
+try:
+    print(sock.recv(100)[2:].decode(), end='')
+except ConnectionError:
+    print('reset')
+except KeyboardInterrupt:
+    sock.close()
+    print('left')
+";
+
+#[test]
+fn a_connection_that_is_not_http_waits_for_an_answer_as_well() {
+    let mut lab = Lab::new();
+    lab.python("echo.py", &[]);
+    let rules = format!("{ASK}[network]\nports = {{ 7001 = 'relay' }}\n");
+    for mode in ["observe", "enforce"] {
+        let session = session(&lab, &["--mode", mode], &rules);
+        let talk = |address: &'static str, port: &'static str| session.spawn(&[PYTHON, "-c", TALK, address, port]);
+        let waiting = [talk("198.51.100.10", "7001"), talk("198.51.100.10", "7001")];
+        let all_wait = || (session.events("connection_asked").len() == 2).then_some(());
+        wait::eventually("both of them wait", all_wait);
+        let [question] = &questions(&lab, &session, 1)[..] else { panic!("one question") };
+        assert_eq!((&question["rule"], &question["host"]), (&"ask".into(), &"198.51.100.10:7001".into()));
+        assert_eq!(session.events("upstream_connected"), Vec::<Value>::new(), "nobody is dialled before");
+        approve(&lab, &session, &["--answer", "once"]).ok();
+        for waiting in waiting {
+            assert_eq!(waiting.finish().stdout, "word\n", "{mode}");
+        }
+        assert_eq!(session.events("upstream_connected").len(), 2);
+        let denied = talk("198.51.100.11", "7001");
+        questions(&lab, &session, 1);
+        approve(&lab, &session, &["--answer", "no"]).ok();
+        assert_eq!(denied.finish().stdout, "reset\n", "{mode}");
+        // On a port that is read, it shows that it is not HTTP.
+        let other = talk("198.51.100.12", "80");
+        let [question] = &questions(&lab, &session, 1)[..] else { panic!("one question") };
+        assert_eq!(question["host"], "198.51.100.12:80");
+        approve(&lab, &session, &["--answer", "no"]).ok();
+        assert_eq!(other.finish().stdout, "reset\n", "{mode}");
+        // Whoever breaks off takes the question along.
+        let gone = talk("198.51.100.13", "7001");
+        questions(&lab, &session, 1);
+        gone.signal(Signal::SIGINT);
+        assert_eq!(gone.finish().stdout, "left\n", "{mode}");
+        questions(&lab, &session, 0);
+        let lasting = talk("198.51.100.14", "7001");
+        questions(&lab, &session, 1);
+        approve(&lab, &session, &["--answer", "always"]).ok();
+        assert_eq!(lasting.finish().stdout, "word\n", "{mode}");
+        wait::eventually("the rule is in force", || session.log().contains("rules_reloaded").then_some(()));
+        assert_eq!(talk("198.51.100.14", "7001").finish().stdout, "word\n", "nobody is asked");
         session.down();
     }
 }

@@ -47,7 +47,7 @@ pub(super) struct Question {
     pub(super) id: u64,
     /// The rule that wants it.
     pub(super) rule: String,
-    /// The host that the request goes to.
+    /// The host that the request goes to; address and port of what is not read, unless TLS names one.
     pub(super) host: String,
     /// The first request that it is about.
     pub(super) request: String,

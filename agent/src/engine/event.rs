@@ -199,6 +199,15 @@ pub enum Event {
         /// Why: its port, or what its first bytes were.
         reason: &'static str,
     },
+    /// Somebody is asked whether a connection's bytes may pass unread.
+    ConnectionAsked {
+        /// The connection.
+        connection: ConnectionId,
+        /// The host that TLS names, or address and port.
+        host: String,
+        /// The rule that wants it.
+        rule: String,
+    },
     /// The policy refused to forward a connection's bytes unread.
     RelayRefused {
         /// The connection.
@@ -432,6 +441,7 @@ impl Event {
             | Self::ClientRefusedCertificate { connection, .. }
             | Self::PassedThrough { connection, .. }
             | Self::Relayed { connection, .. }
+            | Self::ConnectionAsked { connection, .. }
             | Self::RelayRefused { connection, .. }
             | Self::ConnectionFailed { connection, .. }
             | Self::ConnectionClosed { connection }

@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use agent_common::maps;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::timeout;
 
 use super::dial::{check, is_stand_in};
 use super::error::{Error, Kind, Side};
@@ -16,16 +17,17 @@ use super::http::{self, Protocol};
 use super::io::{Fate, Socket};
 use super::opening::{Opening, open};
 use super::relay::{relay, relay_to};
-use super::{Proxy, tls};
+use super::{Asking, Proxy, tls};
 use crate::engine::event::{self, ConnectionId, Event, ExchangeId};
 use crate::engine::http::RequestHead;
 use crate::engine::http::exchange::Exchange;
 use crate::engine::policy::host::comparable;
 use crate::engine::policy::rules::Outlook;
+use crate::engine::policy::rules::ask::{Ask, Choice};
 use crate::engine::policy::rules::moment::Moment;
 use crate::engine::policy::rules::rule::Word;
 use crate::engine::policy::rules::subject::ConnFacts;
-use crate::engine::policy::{ConnPermit, Content, Judgement, Mode, Policy, Verdict};
+use crate::engine::policy::{ConnPermit, Content, Judgement, Mode, Policy, Relay, Verdict};
 use crate::engine::process::Process;
 use crate::engine::wire::sniff::Sniff;
 
@@ -238,9 +240,30 @@ impl Connection {
     }
 
     /// Whether its bytes may pass unread, as the rules are now.
+    pub(crate) fn judge_relay(&self, content: Content) -> Relay {
+        let host = self.tls_host();
+        self.proxy.policy().judge_relay(content, host.as_deref(), self.facts(host.as_deref()))
+    }
+
+    /// As [`Connection::judge_relay`], where nobody is asked.
     pub(crate) fn permit_relay(&self, content: Content) -> Option<ConnPermit> {
         let host = self.tls_host();
         self.proxy.policy().permit_relay(content, host.as_deref(), self.facts(host.as_deref()))
+    }
+
+    /// Whether its bytes may pass unread, as somebody says whom the rule of this name wants asked.
+    pub(crate) async fn ask_relay(&self, rule: String, ask: Ask) -> Option<ConnPermit> {
+        let host = self.tls_host().unwrap_or_else(|| self.orig_dst.to_string());
+        self.emit(Event::ConnectionAsked { connection: self.id, host: host.clone(), rule: rule.clone() });
+        let what = format!("a connection to {} that is not read", self.orig_dst);
+        ConnPermit::answered(self.ask(rule, host, what, ask).await)
+    }
+
+    /// Whether what is asked about goes on: as somebody says, or else as the rule of this name does.
+    pub(crate) async fn ask(&self, rule: String, host: String, request: String, ask: Ask) -> bool {
+        let (patience, otherwise) = (ask.timeout(), ask.otherwise == Choice::Allow);
+        let asking = Asking { rule, host, request, program: self.program(), ask };
+        timeout(patience, self.proxy.approver.ask(asking)).await.ok().flatten().unwrap_or(otherwise)
     }
 
     /// Returns when rules have come that only who ends HTTP can follow.

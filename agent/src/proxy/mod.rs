@@ -88,14 +88,14 @@ pub trait Secrets: Send + Sync {
     fn secret(&self, side: Side, label: &str, client_random: &[u8], secret: &[u8]);
 }
 
-/// A request that somebody is asked about.
+/// What somebody is asked about.
 #[derive(Clone, Debug)]
 pub struct Asking {
     /// The rule that wants it.
     pub rule: String,
-    /// The host that it goes to.
+    /// The host that it goes to; address and port of what is not read, unless TLS names one.
     pub host: String,
-    /// Method and URL.
+    /// Method and URL, or what else it is.
     pub request: String,
     /// The program that sends it, if the kernel says so.
     pub program: Option<String>,

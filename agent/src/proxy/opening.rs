@@ -13,7 +13,7 @@ use super::dial::dial;
 use super::error::Error;
 use super::first_bytes::{First, FirstBytes};
 use super::io::{Rewind, Socket};
-use crate::engine::policy::Content;
+use crate::engine::policy::{Content, Relay};
 use crate::engine::wire::sniff::Sniff;
 
 /// How long the child may take before the server is dialled: clients that speak first do so at once.
@@ -35,14 +35,15 @@ pub(crate) enum Opening {
 /// The server cannot be reached and the child still says nothing.
 pub(crate) async fn open(connection: &Arc<Connection>, mut child: Socket) -> Result<Opening, Error> {
     let patience = connection.proxy.timeouts.sniff;
-    let may_relay = connection.permit_relay(Content::Other).is_some();
+    let relay = connection.judge_relay(Content::Other);
+    let may_relay = matches!(relay, Relay::Permitted(_));
     let mut first = FirstBytes::default();
     let spoken = match timeout(HEAD_START, first.child(&mut child, patience)).await {
         Ok(spoken) => spoken,
         Err(_) if may_relay && first.is_silent() => return both(connection, child, first).await,
         Err(_) => first.child(&mut child, patience).await,
     };
-    if first.is_silent() && !may_relay {
+    if first.is_silent() && matches!(relay, Relay::Refused) {
         return Ok(Opening::Nothing);
     }
     Ok(Opening::Child(spoken, first.rewind(child, ()).0))

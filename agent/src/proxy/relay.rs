@@ -3,32 +3,42 @@
 
 use std::sync::Arc;
 
-use tokio::io::copy_bidirectional_with_sizes;
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt as _, copy_bidirectional_with_sizes};
 
 use super::connection::Connection;
 use super::dial::dial;
 use super::error::{Error, Side};
-use super::io::Io;
+use super::io::{Io, Rewind};
 use crate::engine::event::Event;
-use crate::engine::policy::{ConnPermit, Content};
+use crate::engine::policy::{ConnPermit, Content, Relay};
 
 const BUFFER: usize = 128 * 1024;
 
-/// Forwards `downstream` to its original destination if the policy permits.
+/// Forwards `downstream` to its original destination if the policy permits, or somebody who is asked.
 pub(crate) async fn relay(connection: &Arc<Connection>, downstream: impl Io, content: Content) -> Result<(), Error> {
-    let Some(permit) = permit(connection, content) else { return Ok(()) };
-    let upstream = dial(connection).await.inspect_err(|_| connection.downstream.reset())?;
-    join(connection, permit, content, downstream, upstream).await
+    relay_over(connection, downstream, content, async || dial(connection).await).await
 }
 
-/// Forwards between two open streams if the policy permits.
+/// Forwards between two open streams if the policy permits, or somebody who is asked.
 pub(crate) async fn relay_to(
     connection: &Arc<Connection>,
     downstream: impl Io,
     upstream: impl Io,
 ) -> Result<(), Error> {
-    let Some(permit) = permit(connection, Content::Other) else { return Ok(()) };
-    join(connection, permit, Content::Other, downstream, upstream).await
+    relay_over(connection, downstream, Content::Other, async || Ok(upstream)).await
+}
+
+/// Forwards `downstream` to what `connect` gives, if the policy permits, or somebody who is asked.
+pub(crate) async fn relay_over<U: Io>(
+    connection: &Arc<Connection>,
+    downstream: impl Io,
+    content: Content,
+    connect: impl AsyncFnOnce() -> Result<U, Error>,
+) -> Result<(), Error> {
+    let Some((permit, downstream)) = permit(connection, content, downstream).await else { return Ok(()) };
+    let upstream = connect().await.inspect_err(|_| connection.downstream.reset())?;
+    join(connection, permit, content, downstream, upstream).await
 }
 
 /// Forwards TLS unread to its original destination.
@@ -58,13 +68,46 @@ pub(crate) async fn copy(
     })
 }
 
-fn permit(connection: &Connection, content: Content) -> Option<ConnPermit> {
-    let permit = connection.permit_relay(content);
+/// Lets a connection pass, with what its child has said meanwhile, or resets it.
+async fn permit<D: Io>(
+    connection: &Connection,
+    content: Content,
+    mut downstream: D,
+) -> Option<(ConnPermit, Rewind<D>)> {
+    let mut said = BytesMut::new();
+    let permit = match connection.judge_relay(content) {
+        Relay::Permitted(permit) => Some(permit),
+        Relay::Asked { rule, ask } => {
+            let asking = async {
+                tokio::select! {
+                    permit = connection.ask_relay(rule, ask) => permit,
+                    // Whoever waited no longer does.
+                    () = left(&mut downstream, &mut said) => None,
+                    () = connection.drained() => None,
+                }
+            };
+            // Most connections are never asked about, and need no room for it.
+            Box::pin(asking).await
+        }
+        Relay::Refused => None,
+    };
     if permit.is_none() {
         connection.emit(Event::RelayRefused { connection: connection.id, reason: content.name() });
         connection.reset();
     }
-    permit
+    permit.map(|permit| (permit, Rewind::new(said.freeze(), downstream)))
+}
+
+/// Returns when the child breaks off. What it says until then is kept in `said`, up to [`BUFFER`].
+async fn left(downstream: &mut impl Io, said: &mut BytesMut) {
+    while said.len() < BUFFER {
+        match downstream.read_buf(said).await {
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(_) => return,
+        }
+    }
+    std::future::pending::<()>().await;
 }
 
 async fn join(

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{IsTerminal as _, stderr, stdin};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
 
@@ -126,7 +127,7 @@ impl Word {
     }
 }
 
-/// Writes a rule that allows `host` into the file at `path`, before its others, as the user whose file it is.
+/// Writes a rule that allows `host`, or lets pass what goes to that address and port, into the file at `path`, before its others, as the user whose file it is.
 pub(super) fn allow_always(path: Option<&Path>, user: &User, host: &str) -> anyhow::Result<()> {
     let path = path.context("there is no file of rules to write into: start with `--config FILE`")?;
     let write = || -> anyhow::Result<()> {
@@ -138,15 +139,23 @@ pub(super) fn allow_always(path: Option<&Path>, user: &User, host: &str) -> anyh
     written.with_context(|| format!("user `{}` cannot write `{}`", user.name, path.display()))
 }
 
-/// The text with a rule that allows `host`, before its others.
+/// The text with a rule that allows `host`, or lets pass what goes to that address and port, before its others.
 fn with_rule(text: &str, host: &str) -> anyhow::Result<String> {
     let Some(at) = text.lines().position(|line| line.trim_start().starts_with("[[rule]]")) else {
         bail!("the file has no `[[rule]]` to put another before");
     };
-    let named: Hosts = host.parse().with_context(|| format!("no rule can name `{host}`"))?;
-    // As in JSON, so in TOML.
-    let host = serde_json::to_string(&named.to_string())?;
-    let rule = format!("# Allowed when it was asked about.\n[[rule]]\nmatch.host = {host}\nverdict = \"allow\"\n\n");
+    let rule = match host.parse::<SocketAddr>() {
+        Ok(address) => {
+            let (ip, port) = (address.ip().to_canonical(), address.port());
+            format!("match = {{ cidr = \"{ip}\", port = {port} }}\nverdict = \"passthrough\"")
+        }
+        Err(_) => {
+            let named: Hosts = host.parse().with_context(|| format!("no rule can name `{host}`"))?;
+            // As in JSON, so in TOML.
+            format!("match.host = {}\nverdict = \"allow\"", serde_json::to_string(&named.to_string())?)
+        }
+    };
+    let rule = format!("# Allowed when it was asked about.\n[[rule]]\n{rule}\n\n");
     let (before, after): (Vec<_>, Vec<_>) = text.split_inclusive('\n').enumerate().partition(|(line, _)| *line < at);
     let joined = |lines: Vec<(usize, &str)>| lines.into_iter().map(|(_, line)| line).collect::<String>();
     Ok(joined(before) + &rule + &joined(after))
@@ -162,6 +171,9 @@ mod tests {
         let expect = "refuse = 'drop'\n\n# Allowed when it was asked about.\n[[rule]]\nmatch.host = \"a.test\"\n\
                       verdict = \"allow\"\n\n[[rule]]\nverdict = 'ask'\n[[rule]]\nverdict = 'block'\n";
         assert_eq!(with_rule(text, "a.test").unwrap(), expect);
+        let expect = "# Allowed when it was asked about.\n[[rule]]\nmatch = { cidr = \"2001:db8::1\", port = 7001 }\n\
+                      verdict = \"passthrough\"\n\n[[rule]]\nverdict = 'ask'\n";
+        assert_eq!(with_rule("[[rule]]\nverdict = 'ask'\n", "[2001:db8::1]:7001").unwrap(), expect);
         assert!(with_rule("rule = []\n", "a.test").is_err());
     }
 

@@ -22,6 +22,7 @@ use self::host::comparable;
 pub use self::judgement::{Judgement, Permit, Question, Verdict};
 use self::network::NetworkRules;
 use self::query::QueryPolicy;
+use self::rules::ask::Ask;
 use self::rules::rule;
 use self::rules::subject::ConnFacts;
 use self::rules::{Outlook, Rules};
@@ -153,6 +154,30 @@ impl Content {
 #[derive(Debug)]
 pub struct ConnPermit(());
 
+impl ConnPermit {
+    /// Of a connection about which somebody was asked, and said yes.
+    #[must_use]
+    pub const fn answered(yes: bool) -> Option<Self> {
+        if yes { Some(Self(())) } else { None }
+    }
+}
+
+/// What becomes of a connection whose bytes would pass unread.
+#[derive(Debug)]
+pub enum Relay {
+    /// They pass.
+    Permitted(ConnPermit),
+    /// Somebody is asked, because of a rule.
+    Asked {
+        /// What output calls the rule.
+        rule: String,
+        /// How it is asked.
+        ask: Ask,
+    },
+    /// They do not pass.
+    Refused,
+}
+
 impl Policy {
     /// What a mode means where nothing else is said.
     #[must_use]
@@ -189,27 +214,35 @@ impl Policy {
         }
     }
 
-    /// Judges whether a connection to `host`, if that is known, may be relayed; `None` if it may not. A rule that is
-    /// about all that could come on it decides, or else the mode.
+    /// Judges whether a connection to `host`, if that is known, may be relayed. A rule that is about all that could come
+    /// on it decides, or else the mode.
     #[must_use]
-    pub fn permit_relay(&self, content: Content, host: Option<&str>, connection: ConnFacts<'_>) -> Option<ConnPermit> {
-        let is_told = self.mode != Mode::Enforce || !connection.is_elsewhere;
-        let permitted = match (content, self.rules.decisive(host, connection)) {
+    pub fn judge_relay(&self, content: Content, host: Option<&str>, connection: ConnFacts<'_>) -> Relay {
+        if self.mode == Mode::Enforce && connection.is_elsewhere {
+            return Relay::Refused;
+        }
+        let decisive = self.rules.decisive(host, connection);
+        let permitted = match (content, decisive.map(|(_, verdict)| verdict)) {
             (Content::Ruled, _) => self.foresee(host, Some(connection)).is_unread,
             (_, Some(rule::Verdict::Passthrough)) => true,
-            (
-                _,
-                Some(
-                    rule::Verdict::Block(_)
-                    | rule::Verdict::Mock(_)
-                    | rule::Verdict::Redirect(_)
-                    | rule::Verdict::Ask(_),
-                ),
-            ) => self.mode == Mode::DryRun,
+            (Content::Unread | Content::Other, Some(rule::Verdict::Ask(ask))) if self.mode != Mode::DryRun => {
+                let rule = decisive.map(|(number, _)| self.rules.name(number)).unwrap_or_default();
+                return Relay::Asked { rule, ask: ask.clone() };
+            }
+            (_, Some(verdict)) if *verdict != rule::Verdict::Allow => self.mode == Mode::DryRun,
             (Content::Unread, _) if self.network.port(connection.orig_dst.port()) == PortAction::Relay => true,
-            (_, Some(rule::Verdict::Allow) | None) => self.relays(content),
+            (_, _) => self.relays(content),
         };
-        (is_told && permitted).then_some(ConnPermit(()))
+        if permitted { Relay::Permitted(ConnPermit(())) } else { Relay::Refused }
+    }
+
+    /// As [`Policy::judge_relay`], where nobody is asked.
+    #[must_use]
+    pub fn permit_relay(&self, content: Content, host: Option<&str>, connection: ConnFacts<'_>) -> Option<ConnPermit> {
+        match self.judge_relay(content, host, connection) {
+            Relay::Permitted(permit) => Some(permit),
+            Relay::Asked { .. } | Relay::Refused => None,
+        }
     }
 
     /// Whether nobody may be asked where `host` is: nothing may go there.
@@ -313,6 +346,31 @@ mod tests {
             };
             let found = (permitted(Mode::Observe), permitted(Mode::Enforce), permitted(Mode::DryRun));
             assert_eq!(found, (observe, enforce, true), "{host:?} {address}");
+        }
+    }
+
+    #[test]
+    fn somebody_is_asked_about_what_cannot_be_read_where_a_rule_is_about_all_of_it() {
+        let rules = "name = 'who'\nmatch.cidr = '192.0.2.0/24'\nverdict = 'ask'";
+        let rules: Vec<rule::Rule> = vec![toml::from_str(rules).unwrap()];
+        for (mode, content, address, asks) in [
+            (Mode::Observe, Content::Unread, "192.0.2.1:25", true),
+            (Mode::Enforce, Content::Other, "192.0.2.1:443", true),
+            (Mode::Observe, Content::Unread, "198.51.100.1:25", false),
+            (Mode::Enforce, Content::Pinned, "192.0.2.1:443", false),
+            (Mode::Enforce, Content::Tunnel, "192.0.2.1:443", false),
+            (Mode::DryRun, Content::Unread, "192.0.2.1:25", false),
+        ] {
+            let policy = Policy { rules: rules.clone().into(), ..Policy::new(mode) };
+            let facts = ConnFacts { orig_dst: address.parse().unwrap(), ..connection() };
+            let asked = match policy.judge_relay(content, None, facts) {
+                Relay::Asked { rule, .. } => rule == "who",
+                Relay::Permitted(_) | Relay::Refused => false,
+            };
+            assert_eq!(asked, asks, "{mode:?} {content:?} {address}");
+            let elsewhere = ConnFacts { is_elsewhere: true, ..facts };
+            let refused = matches!(policy.judge_relay(content, None, elsewhere), Relay::Refused);
+            assert_eq!(refused, mode == Mode::Enforce, "{mode:?} {content:?} {address}");
         }
     }
 

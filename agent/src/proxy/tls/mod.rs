@@ -36,7 +36,7 @@ use super::error::{Error, Kind, Side};
 use super::first_bytes::{First, FirstBytes};
 use super::http::{self, Protocol};
 use super::io::{Io, Rewind, Socket};
-use super::relay::{pass_through, relay_to};
+use super::relay::{pass_through, relay_over, relay_to};
 use super::{Ca, ClientCertificate, Secrets};
 use crate::engine::event::{Event, Handshake, micros};
 use crate::engine::pinning::{Client, Pinned};
@@ -183,9 +183,9 @@ async fn stand_in(connection: &Arc<Connection>, hello: Hello, target: Target, wh
             Sniff::Http1 => Protocol::Http1,
             Sniff::H2Preface => Protocol::Http2,
             Sniff::Tls | Sniff::Other | Sniff::More => {
-                connection.emit(Event::RelayRefused { connection: connection.id, reason: Content::Other.name() });
-                connection.reset();
-                return Ok(());
+                let (downstream, _) = first.rewind(downstream, ());
+                let connect = async || Ok(target.connect(connection).await?.stream);
+                return relay_over(connection, Box::new(downstream), Content::Other, connect).await;
             }
         },
     };
@@ -216,7 +216,7 @@ async fn carry(
         }
         Inside::Other => {
             let (downstream, upstream) = first.rewind(downstream, upstream);
-            relay_to(connection, downstream, upstream).await
+            relay_to(connection, Box::new(downstream), Box::new(upstream)).await
         }
         Inside::Nothing => {
             let peer = connection.peer(Side::Downstream);

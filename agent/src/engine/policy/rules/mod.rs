@@ -131,7 +131,7 @@ impl Rules {
     pub fn foresee(&self, host: Option<&str>, connection: Option<ConnFacts<'_>>, passes: bool) -> Outlook {
         let mut outlook = Outlook::default();
         let mut is_first = true;
-        for (rule, certainty) in self.relevant(host, connection) {
+        for (_, rule, certainty) in self.relevant(host, connection) {
             outlook.works |= rule.works();
             let Some(verdict) = &rule.verdict else { continue };
             outlook.is_unread |= is_first && certainty == Certainty::Yes && *verdict == Verdict::Passthrough;
@@ -148,23 +148,24 @@ impl Rules {
         outlook
     }
 
-    /// The verdict of the first that is about all that may come, as far as host and connection are known.
+    /// The first that is about all that may come, as far as host and connection are known, and says what becomes of it:
+    /// its number, from 0, and that verdict.
     #[must_use]
-    pub fn decisive(&self, host: Option<&str>, connection: ConnFacts<'_>) -> Option<&Verdict> {
-        let certain = self.relevant(host, Some(connection)).filter(|(_, certainty)| *certainty == Certainty::Yes);
-        certain.filter_map(|(rule, _)| rule.verdict.as_ref()).next()
+    pub fn decisive(&self, host: Option<&str>, connection: ConnFacts<'_>) -> Option<(usize, &Verdict)> {
+        let certain = self.relevant(host, Some(connection)).filter(|(.., certainty)| *certainty == Certainty::Yes);
+        certain.filter_map(|(number, rule, _)| Some((number, rule.verdict.as_ref()?))).next()
     }
 
-    /// Those that are, or may be, about what comes, as far as host and connection are known.
+    /// Those that are, or may be, about what comes, as far as host and connection are known, and their numbers.
     fn relevant<'a, 'b>(
         &'a self,
         host: Option<&'b str>,
         connection: Option<ConnFacts<'b>>,
-    ) -> impl Iterator<Item = (&'a Rule, Certainty)> + use<'a, 'b> {
-        let named = host.map(|host| self.candidates(host).map(|(_, rule)| rule)).into_iter().flatten();
-        let all = host.is_none().then_some(&self.rules).into_iter().flatten();
-        let judged = named.chain(all).map(move |rule| (rule, rule.is_about_all(host, connection)));
-        judged.filter(|(_, certainty)| *certainty != Certainty::No)
+    ) -> impl Iterator<Item = (usize, &'a Rule, Certainty)> + use<'a, 'b> {
+        let named = host.map(|host| self.candidates(host)).into_iter().flatten();
+        let all = host.is_none().then_some(self.rules.iter().enumerate()).into_iter().flatten();
+        let judged = named.chain(all).map(move |(number, rule)| (number, rule, rule.is_about_all(host, connection)));
+        judged.filter(|(.., certainty)| *certainty != Certainty::No)
     }
 
     /// What output calls the rule of a number.

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::engine::edit::Transform;
 use crate::engine::event::{Event, ExchangeId};
@@ -13,10 +13,8 @@ use crate::engine::http::exchange::Direction;
 use crate::engine::http::{Reply, RequestHead, values};
 use crate::engine::policy::meter::{Applied, Entry, Meter};
 use crate::engine::policy::rules::amount::Bytes;
-use crate::engine::policy::rules::ask::Choice;
 use crate::engine::policy::rules::redirect::Redirect;
 use crate::engine::policy::{Judgement, Permit, Question, Verdict};
-use crate::proxy::Asking;
 use crate::proxy::connection::{Connection, Judged, judged};
 
 /// How long a request may wait for its limits; after that it is refused.
@@ -153,16 +151,8 @@ async fn ask(
     of: &Judged,
     question: Question,
 ) -> Verdict {
-    let (patience, otherwise) = (question.ask.timeout(), question.ask.otherwise);
-    let asking = Asking {
-        rule: of.rule.clone().unwrap_or_default(),
-        host: question.host,
-        request: format!("{} {}", head.method, head.url()),
-        program: connection.program(),
-        ask: question.ask,
-    };
-    let answer = timeout(patience, connection.proxy.approver.ask(asking)).await;
-    let yes = answer.ok().flatten().unwrap_or(otherwise == Choice::Allow);
+    let (rule, request) = (of.rule.clone().unwrap_or_default(), format!("{} {}", head.method, head.url()));
+    let yes = connection.ask(rule, question.host, request, question.ask).await;
     let judgement = of.policy.answered(head, connection.facts(Some(head.host())), of.rule.clone(), yes);
     report(connection, exchange, head, of, judgement)
 }
