@@ -30,6 +30,8 @@ module.exports = {
   blockedDomains: ['other.test', '*.ads.example'],
   mockResponses: {
     'https://origin.test/v1/balance': { status: 200, body: { available: [{ amount: 100 }] } },
+    'pay.nowhere': { body: 'nowhere' },
+    'absent.test/mocked': { body: 'absent' },
     'POST origin.test/v1/charges': { status: 402, headers: { 'x-mock': 'yes' }, body: { error: 'card_declined' } },
   },
   modifyResponses: {
@@ -56,10 +58,16 @@ fn the_documents_object_works_as_it_is_written() {
         assert_eq!((balance, status.as_str()), (json!({ "available": [{ "amount": 100 }] }), "200"), "{version}");
         let (body, status) = curl(&session, &[version, "-d", "amount=1", "https://origin.test/v1/charges"]);
         assert_eq!((body.trim(), status.as_str()), ("{\"error\":\"card_declined\"}", "402"), "{version}");
+        for (url, body) in [("https://pay.nowhere/v1", "nowhere"), ("http://absent.test/mocked", "absent")] {
+            let found = curl(&session, &[version, url]);
+            assert_eq!((found.0.trim(), found.1.as_str()), (body, "200"), "{version} {url}");
+        }
+        let (body, status) = curl(&session, &[version, "https://absent.test/other"]);
+        assert!(status.starts_with("50") && body.contains("203.0.113.99:443"), "{version} {status} {body}");
         assert_eq!(curl(&session, &[version, "https://origin.test/hello"]).0, "HELLO FROM ORIGIN.TEST\n");
         assert!(session.log().contains("GET https://origin.test/hello"), "logRequests");
     }
-    for (verdict, count) in [("block", 2), ("mock", 4), ("allow", 2)] {
+    for (verdict, count) in [("block", 2), ("mock", 8), ("allow", 4)] {
         let sql = format!("SELECT count(*) FROM exchanges WHERE verdict = '{verdict}' AND finished IS NOT NULL");
         session.capture().wait(&sql, &count.into());
     }

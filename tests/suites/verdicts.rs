@@ -117,7 +117,8 @@ fn what_a_rule_mocks_is_answered_as_if_by_the_server_whether_or_not_there_is_one
                 assert_eq!((body.as_str(), status.as_str()), ("mocked\n", "200"), "{version} {host}");
             }
             assert_eq!(curl(session, &[version, "https://origin.test/hello"]).1, "200");
-            assert_eq!(curl(session, &[version, "https://absent.test/hello"]).1, "502");
+            let (body, status) = curl(session, &[version, "https://absent.test/hello"]);
+            assert!(status.starts_with("50") && body.contains("203.0.113.99:443"), "{version} {status} {body}");
         }
         let capture: Recorded = session.capture();
         for (rule, count) in [("a charge", 4), ("a chat", 2), ("a page", 4), ("one path", 4)] {

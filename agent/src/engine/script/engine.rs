@@ -72,6 +72,7 @@ impl Engine {
             on_request: self.parts.on_request.is_some(),
             on_response: self.parts.on_response.is_some(),
             on_message: self.parts.on_message.is_some(),
+            answered: self.parts.lists.answered(),
             modified: self.parts.lists.modified(),
         }
     }

@@ -70,6 +70,11 @@ impl Lists {
         self.modifiers.iter().find(|(hosts, _)| hosts.matches(host)).map(|(_, handler)| handler)
     }
 
+    /// The hosts in whose place they answer; an answer for a path alone names none.
+    pub(super) fn answered(&self) -> Vec<Hosts> {
+        self.answers.iter().filter_map(|(target, _)| target.host().cloned()).collect()
+    }
+
     /// The hosts whose bodies are modified.
     pub(super) fn modified(&self) -> Vec<Hosts> {
         self.modifiers.iter().map(|(hosts, _)| hosts.clone()).collect()

@@ -79,6 +79,8 @@ struct Facts {
     on_request: bool,
     on_response: bool,
     on_message: bool,
+    /// The hosts in whose place it answers, as far as its lists name any.
+    answered: Vec<Hosts>,
     /// The hosts whose responses it modifies.
     modified: Vec<Hosts>,
 }
@@ -104,6 +106,12 @@ impl Script {
     #[must_use]
     pub const fn wants_requests(&self) -> bool {
         self.facts.lists || self.facts.on_request
+    }
+
+    /// Whether its lists answer some of what is sent to `host`, or to any, if that is not known.
+    #[must_use]
+    pub fn answers(&self, host: Option<&str>) -> bool {
+        self.facts.answered.iter().any(|hosts| host.is_none_or(|host| hosts.matches(host)))
     }
 
     /// Whether it wants to see their bodies as well.

@@ -54,6 +54,11 @@ impl Target {
             && self.query.as_ref().is_none_or(|wanted| wanted == query)
     }
 
+    /// The host that it names, if it names one.
+    pub(super) const fn host(&self) -> Option<&Hosts> {
+        self.host.as_ref()
+    }
+
     /// How much it says: of several that fit, the one that says most counts.
     pub(super) fn weight(&self) -> usize {
         let parts = [self.method.is_some(), self.scheme.is_some(), self.port.is_some(), self.query.is_some()];

@@ -133,6 +133,7 @@ impl Rules {
         let mut is_first = true;
         for (_, rule, certainty) in self.relevant(host, connection) {
             outlook.works |= rule.works();
+            outlook.mocks |= rule.loaded.as_ref().is_some_and(|script| script.answers(host));
             let Some(verdict) = &rule.verdict else { continue };
             outlook.is_unread |= is_first && certainty == Certainty::Yes && *verdict == Verdict::Passthrough;
             outlook.forwards |= matches!(verdict, Verdict::Allow | Verdict::Passthrough);

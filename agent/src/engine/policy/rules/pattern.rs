@@ -51,6 +51,12 @@ impl<const SEGMENTS: bool> Pattern<SEGMENTS> {
         self.regex.is_match(text)
     }
 
+    /// The regular expression that it is compiled to.
+    #[must_use]
+    pub fn expression(&self) -> &str {
+        self.regex.as_str()
+    }
+
     fn glob(text: &str) -> Result<String, Invalid> {
         let glob = GlobBuilder::new(text).literal_separator(SEGMENTS).backslash_escape(true).build();
         let glob = glob.map_err(|error| Invalid::Glob(text.to_owned(), error.kind().to_string()))?;

@@ -9,7 +9,8 @@ use h2::client::{ResponseFuture, SendRequest};
 use h2::ext::Protocol;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
-use http::{Method, Request, Response, StatusCode};
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::super::admission::{Settled, TOO_LARGE, judge_read, settle};
 use super::super::editing::{Editing, Shaped, Stop};
@@ -85,16 +86,10 @@ pub(super) async fn carry(
     let (reply, most) = match settled {
         Settled::Refuse(reply) => (reply, unwanted),
         Settled::Mock(reply) => (reply, usize::MAX),
-        Settled::Forward(permit, redirect) => match open(&servers, permit, redirect.as_ref()).await {
-            Ok(sender) => {
-                terms.redirect = redirect;
-                return forward(connection, sender, request, respond, exchange, &mut terms).await;
-            }
-            Err(error) => {
-                exchange.fail(error.chain());
-                (Reply::unreachable(&error.to_string(), error.is_late()), UNWANTED)
-            }
-        },
+        Settled::Forward(permit, redirect) => {
+            terms.redirect = redirect;
+            return forward(&servers, permit, request, respond, exchange, &mut terms).await;
+        }
     };
     let is_head = request.method() == Method::HEAD;
     answer_instead(connection, (reply, most), is_head, request.into_body(), respond, exchange).await;
@@ -120,44 +115,71 @@ fn stopped(exchange: &mut Exchange, stop: Stop<Unfit>) -> Reply {
     Reply::text(StatusCode::BAD_GATEWAY, &why)
 }
 
-async fn forward(
+/// A request as it goes on.
+struct Outgoing {
+    request: Request<()>,
+    ends: bool,
+    /// What changes its body as it passes.
+    transform: Option<Transform>,
+    /// All of its body, and its trailers, where they are known.
+    whole: Option<(Bytes, Option<HeaderMap>)>,
+}
+
+/// The request as rules change it.
+async fn shape(
     connection: &Connection,
-    mut sender: SendRequest<Bytes>,
-    request: Request<RecvStream>,
-    mut respond: SendResponse<Bytes>,
-    exchange: &mut Exchange,
     terms: &mut Terms,
-) {
-    let (mut head, mut body) = request.into_parts();
+    mut head: Parts,
+    body: &mut RecvStream,
+    sent: &mut Half,
+) -> Result<Outgoing, Stop<Unfit>> {
     let mut read = terms.read.take();
-    let was_read = read.is_some();
     let terms = &*terms;
-    // What was read was noted then.
-    let mut sent = if was_read { Half::over() } else { exchange.half(Direction::Request) };
-    let mut received = exchange.half(Direction::Response);
     let mut ends =
         read.as_ref().map_or_else(|| body.is_end_stream(), |(raw, trailers)| raw.is_empty() && trailers.is_none());
-    let is_head = head.method == Method::HEAD;
     let mut trailers = None;
     let gather = async |transform: Transform| {
         let (whole, found) = match read.take() {
             Some((raw, found)) => (changed(transform, &raw).map_err(Unfit::Failed)?, found),
-            None => gather((connection, terms), &mut body, Direction::Request, transform, Some(&mut sent)).await?,
+            None => gather((connection, terms), body, Direction::Request, transform, Some(sent)).await?,
         };
         trailers = found;
         Ok(whole)
     };
     let shaped = match &terms.editing {
-        Some(editing) => editing.request(&mut head, !ends, gather).await,
-        None => Ok(Shaped::Stream(None)),
+        Some(editing) => editing.request(&mut head, !ends, gather).await?,
+        None => Shaped::Stream(None),
     };
     let (transform, whole) = match shaped {
         // What was read to be judged is no stream.
-        Ok(Shaped::Stream(transform)) => (transform.map(|transform| *transform), read.take()),
-        Ok(Shaped::Whole(whole)) => {
+        Shaped::Stream(transform) => (transform.map(|transform| *transform), read.take()),
+        Shaped::Whole(whole) => {
             ends = whole.is_empty() && trailers.is_none();
             (None, Some((whole, trailers)))
         }
+    };
+    let mut request = Request::from_parts(head, ());
+    address(&mut request, terms.redirect.as_ref());
+    Ok(Outgoing { request, ends, transform, whole })
+}
+
+async fn forward(
+    servers: &Servers<Upstream>,
+    permit: Permit,
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+    exchange: &mut Exchange,
+    terms: &mut Terms,
+) {
+    let connection = &servers.own.route.connection;
+    let (head, mut body) = request.into_parts();
+    let is_head = head.method == Method::HEAD;
+    // What was read was noted then.
+    let mut sent = if terms.read.is_some() { Half::over() } else { exchange.half(Direction::Request) };
+    let mut received = exchange.half(Direction::Response);
+    let Outgoing { request, ends, transform, whole } = match shape(connection, terms, head, &mut body, &mut sent).await
+    {
+        Ok(outgoing) => outgoing,
         Err(Stop::Lost(Unfit::Cut(cut))) => {
             exchange.fail(cut.text);
             return respond.send_reset(cut.reason);
@@ -168,8 +190,15 @@ async fn forward(
             return answer_instead(connection, (reply, most), is_head, body, respond, exchange).await;
         }
     };
-    let mut request = Request::from_parts(head, ());
-    address(&mut request, terms.redirect.as_ref());
+    let terms = &*terms;
+    let mut sender = match open(servers, permit, terms.redirect.as_ref()).await {
+        Ok(sender) => sender,
+        Err(error) => {
+            exchange.fail(error.chain());
+            let reply = Reply::unreachable(&error.to_string(), error.is_late());
+            return answer_instead(connection, (reply, UNWANTED), is_head, body, respond, exchange).await;
+        }
+    };
     let (response, mut upload) = match sender.send_request(request, ends) {
         Ok(streams) => streams,
         Err(error) => {
