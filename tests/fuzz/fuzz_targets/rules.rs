@@ -33,7 +33,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(about, rules.explain(&subject).iter().map(|explained| explained.matched).collect::<Vec<_>>());
     let judgement = Policy { rules, ..Policy::new(Mode::Observe) }.decide(&head, connection);
     let reply = match judgement.verdict {
-        Verdict::Forward(_) => return assert!(judgement.reason.is_none()),
+        Verdict::Forward(_) | Verdict::Redirect(..) => return assert!(judgement.reason.is_none()),
         Verdict::Refuse(reply) => {
             assert!(judgement.reason.is_some());
             reply

@@ -10,7 +10,7 @@ use agent::engine::http::verbatim::Exchanges;
 use agent::engine::http::{Reply, RequestHead};
 use agent::engine::policy::rules::rule::Rule;
 use agent::engine::policy::rules::subject::ConnFacts;
-use agent::engine::policy::{ConnPermit, Mode, Policy, Verdict};
+use agent::engine::policy::{ConnPermit, Mode, Permit, Policy, Verdict};
 use http::StatusCode;
 
 /// Judges by the mode, and refuses besides whatever has `!` in its path.
@@ -37,15 +37,19 @@ impl Book {
 }
 
 impl Exchanges for Book {
-    fn begin(&self, head: &RequestHead) -> (Exchange, Verdict) {
+    fn begin(&self, head: &RequestHead) -> Option<(Exchange, Result<Permit, Reply>)> {
         let id = ExchangeId(self.next.fetch_add(1, Ordering::Relaxed));
         let (exchange, started) = Exchange::begin(ConnectionId(1), id, head);
         self.emit(started);
         if head.path.contains('!') {
-            return (exchange, Verdict::Refuse(Reply::text(StatusCode::FORBIDDEN, "choose another path")));
+            return Some((exchange, Err(Reply::text(StatusCode::FORBIDDEN, "choose another path"))));
         }
         let connection = ConnFacts::to(SocketAddr::from(([192, 0, 2, 1], 443)));
-        (exchange, self.policy.decide(head, connection).verdict)
+        match self.policy.decide(head, connection).verdict {
+            Verdict::Forward(permit) => Some((exchange, Ok(permit))),
+            Verdict::Refuse(reply) => Some((exchange, Err(reply))),
+            verdict => panic!("the mode alone does not say {verdict:?}"),
+        }
     }
 
     fn permit_tunnel(&self, protocol: &str) -> Option<ConnPermit> {

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use memchr::memchr2;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -306,14 +307,14 @@ impl Scan<'_> {
     fn string(&mut self) -> Option<()> {
         self.at += 1;
         loop {
-            match self.text.get(self.at)? {
-                b'"' => break,
-                b'\\' => self.at += 2,
-                _ => self.at += 1,
+            let rest = self.text.get(self.at..)?;
+            let found = memchr2(b'"', b'\\', rest)?;
+            if rest.get(found) == Some(&b'"') {
+                self.at += found + 1;
+                return Some(());
             }
+            self.at += found + 2;
         }
-        self.at += 1;
-        Some(())
     }
 
     fn nested(&mut self) -> Option<()> {
