@@ -51,6 +51,30 @@ fn a_file_that_changes_changes_the_rules_whoever_says_so() {
 }
 
 #[test]
+fn a_file_that_the_file_names_changes_the_rules_as_well() {
+    let lab = Lab::new();
+    lab.scratch.write("page.txt", "one");
+    lab.scratch.write("more.toml", "[[rule]]\nverdict.mock.file = 'page.txt'\n");
+    let script = |body: &str| format!("exports.mockResponses = {{ '/script': {{ body: '{body}' }} }};");
+    lab.scratch.write("rules.js", script("one"));
+    let file = lab.scratch.write("rules.toml", "include = ['more.toml']\n[[rule]]\nscript = 'rules.js'\n");
+    let session = lab.agent().args(&["--config", &file]).up();
+    assert_eq!(answer(&session, "/"), "one|200|\n");
+    lab.scratch.write("page.txt", "two");
+    wait::eventually("the body is noticed", || (answer(&session, "/") == "two|200|\n").then_some(()));
+    lab.scratch.write("more.toml", "[[rule]]\nmatch.path = '/mocked'\nverdict.mock.file = 'other.txt'\n");
+    wait::eventually("the mistake is noticed", || session.log().contains("rules_rejected").then_some(()));
+    assert_eq!(answer(&session, "/"), "two|200|\n");
+    lab.scratch.write("other.txt", "three");
+    lab.scratch.write("more.toml", "[[rule]]\nmatch.path = '/mocked'\nverdict.mock.file = 'other.txt'\n");
+    wait::eventually("the rules are noticed", || (answer(&session, "/mocked") == "three|200|\n").then_some(()));
+    assert_eq!(answer(&session, "/script"), "one|200|\n");
+    lab.scratch.write("rules.js", script("two"));
+    wait::eventually("the script is noticed", || (answer(&session, "/script") == "two|200|\n").then_some(()));
+    session.down();
+}
+
+#[test]
 fn a_file_that_cannot_be_used_changes_nothing_and_says_why() {
     let lab = Lab::new();
     let file = lab.scratch.write("rules.toml", answering("first"));

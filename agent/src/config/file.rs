@@ -1,6 +1,7 @@
 //! The file of `--config`: settings and rules in TOML, checked whole before anything is made. What is unknown in it is
 //! refused.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -59,6 +60,8 @@ pub struct Settings {
     pub examples: Vec<(usize, Example)>,
     /// A SHA-256, in hexadecimal, of the rules and all that they say.
     pub hash: String,
+    /// The files that were read for it: itself, and those that it names.
+    pub files: Vec<PathBuf>,
 }
 
 /// Why the file cannot be used.
@@ -136,7 +139,13 @@ struct Entry {
 /// Everything that is wrong, with its place.
 pub fn read(path: &Path) -> Result<Settings, Error> {
     let text = fs::read_to_string(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
-    parse(path, &text, &Around { file: &|named| fs::read(named), variable: &invoker::variable, addresses: &resolve })
+    let files = RefCell::new(vec![path.to_owned()]);
+    let file = |named: &Path| {
+        files.borrow_mut().push(named.to_owned());
+        fs::read(named)
+    };
+    let settings = parse(path, &text, &Around { file: &file, variable: &invoker::variable, addresses: &resolve })?;
+    Ok(Settings { files: files.into_inner(), ..settings })
 }
 
 /// What a file may name.
@@ -200,6 +209,7 @@ pub fn parse(path: &Path, text: &str, around: &Around<'_>) -> Result<Settings, E
         rules,
         examples,
         hash,
+        files: Vec::new(),
     })
 }
 

@@ -35,6 +35,8 @@ pub struct Run {
     pub policy: Policy,
     /// The file that has its settings and rules.
     pub file: Option<PathBuf>,
+    /// That file, and those that it names.
+    pub files: Vec<PathBuf>,
     /// The command and its arguments; empty to bring the namespace up and stay.
     pub command: Vec<OsString>,
     /// Who the command runs as.
@@ -228,6 +230,7 @@ pub fn run(input: RunInput) -> Result<Run, Error> {
         environment,
         ca,
         upstream_roots,
+        files: settings.files,
         client_certificates: settings.client_certificates,
         resolvers,
         wait_all,
@@ -247,10 +250,10 @@ pub fn run(input: RunInput) -> Result<Run, Error> {
 ///
 /// # Errors
 /// Everything that is wrong in the file.
-pub fn reload(run: &Run) -> Result<Policy, Error> {
+pub fn reload(run: &Run) -> Result<(Policy, Vec<PathBuf>), Error> {
     let settings = run.file.as_deref().map(file::read).transpose()?.unwrap_or_default();
     let on_pinned = settings.on_pinned.unwrap_or_else(|| run.policy.mode.on_pinned());
-    Ok(Policy {
+    let policy = Policy {
         on_pinned,
         checks_addresses: settings.check_addresses,
         network: settings.network,
@@ -258,7 +261,8 @@ pub fn reload(run: &Run) -> Result<Policy, Error> {
         rules: settings.rules,
         hash: settings.hash,
         ..run.policy.clone()
-    })
+    };
+    Ok((policy, settings.files))
 }
 
 /// What a mode allows of itself. Who only observes wants programs to work as they do outside: debuggers, browsers with

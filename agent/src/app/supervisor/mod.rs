@@ -4,12 +4,12 @@
 mod command;
 mod control;
 mod questions;
-mod rules_file;
+mod rules_files;
 mod signals;
 mod worker;
 
 use std::os::fd::AsFd as _;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -19,7 +19,7 @@ use nix::sys::signal::Signal;
 use self::command::Child;
 use self::control::Control;
 use self::questions::Questions;
-use self::rules_file::RulesFile;
+use self::rules_files::RulesFiles;
 use self::signals::{Arrived, Signals};
 use self::worker::Worker;
 use super::control::{Request, Word};
@@ -115,7 +115,7 @@ struct Running {
     flows: FlowTable,
     signals: Signals,
     control: Control,
-    rules: Option<RulesFile>,
+    rules: Option<RulesFiles>,
     questions: Questions,
     lost: log::Lost,
 }
@@ -187,7 +187,7 @@ impl Running {
         config.failpoint.pass(Step::Made);
         let flows = FlowTable::of(&sandbox.dataplane, GATEWAY_IFINDEX)?;
         let control = Control::listen(&session.directory)?;
-        let rules = config.file.as_deref().and_then(watched);
+        let rules = config.file.is_some().then(|| watched(&config.files)).flatten();
         let questions = Questions::new(session.name.as_str(), !config.command.is_empty());
         let child = None;
         let mut running = Self { facts, sandbox, worker, child, flows, signals, control, rules, questions, lost };
@@ -218,7 +218,7 @@ impl Running {
             let patience = if ended.is_some() { LINGER } else { SWEEP };
             let timeout = self.worker.respawn_in().map_or(patience, |respawn| respawn.min(patience));
             let mut others = vec![self.control.as_fd()];
-            others.extend(self.rules.as_ref().map(RulesFile::as_fd));
+            others.extend(self.rules.as_ref().map(RulesFiles::as_fd));
             others.extend(self.worker.voice());
             others.extend(self.questions.keyboard());
             match self.signals.wait(timeout, &others)? {
@@ -248,7 +248,7 @@ impl Running {
 
     /// Does what it is told from outside, and follows its file of rules.
     fn attend(&mut self, config: &config::Run) {
-        if self.rules.as_ref().is_some_and(RulesFile::has_changed) {
+        if self.rules.as_ref().is_some_and(RulesFiles::has_changed) {
             drop(self.reload(config));
         }
         while let Some((asker, request)) = self.control.next() {
@@ -292,11 +292,12 @@ impl Running {
     /// Reads the rules again, and has the session follow them, all or none: what cannot be used changes nothing.
     fn reload(&mut self, config: &config::Run) -> anyhow::Result<String> {
         let policy = config::reload(config).map_err(anyhow::Error::from);
-        let adopted = policy.and_then(|policy| {
+        let adopted = policy.and_then(|(policy, files)| {
             let (old, dataplane) = (self.worker.policy().network.clone(), &mut self.sandbox.dataplane);
             kernel_rules::restrict(dataplane, &old, &policy.network)?;
             self.worker.adopt(&policy)?;
             kernel_rules::relax(dataplane, &old, &policy.network)?;
+            self.rules.iter_mut().for_each(|rules| watch(rules, &files));
             Ok(policy)
         });
         let event = match &adopted {
@@ -340,14 +341,22 @@ impl Running {
     }
 }
 
-/// The file of rules, if it can be watched.
-fn watched(path: &Path) -> Option<RulesFile> {
-    let watched = RulesFile::watch(path);
-    let warning = |errno: &nix::Error| {
-        let advice = "after a change of it, run `agent policy reload`";
-        crate::ui::warn(&format!("`{}` cannot be watched: {errno}; {advice}", path.display()));
-    };
-    watched.inspect_err(warning).ok()
+/// The files of rules, if they can be watched.
+fn watched(files: &[PathBuf]) -> Option<RulesFiles> {
+    let mut rules = RulesFiles::new().inspect_err(|errno| unwatched("the files of rules", *errno)).ok()?;
+    watch(&mut rules, files);
+    Some(rules)
+}
+
+/// Watches these files as well.
+fn watch(rules: &mut RulesFiles, files: &[PathBuf]) {
+    if let Some((file, errno)) = rules.watch(files) {
+        unwatched(&format!("`{}`", file.display()), errno);
+    }
+}
+
+fn unwatched(what: &str, errno: nix::Error) {
+    crate::ui::warn(&format!("{what} cannot be watched: {errno}; after a change, run `agent policy reload`"));
 }
 
 /// Has the log tell of every attempt that was refused, before the counters go.
