@@ -19,7 +19,11 @@ fuzz_target!(|bytes: &[u8]| {
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     let (text, request) = (&bytes[..end], bytes.get(end + 1..).unwrap_or_default());
     let Ok(text) = std::str::from_utf8(text) else { return };
-    let around = Around { file: &|_| Err(std::io::ErrorKind::NotFound.into()), variable: &|_| None, addresses: &|_| Ok(Vec::new()) };
+    let around = Around {
+        file: &|_| Err(std::io::ErrorKind::NotFound.into()),
+        variable: &|_| None,
+        addresses: &|_| Ok(Vec::new()),
+    };
     let Ok(settings) = parse(Path::new("agent.toml"), text, &around) else { return };
     let Some(head) = head(&String::from_utf8_lossy(request)) else { return };
     let orig_dst = SocketAddr::from(([192, 0, 2, 1], 443));

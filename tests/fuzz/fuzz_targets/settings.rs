@@ -13,7 +13,11 @@ fuzz_target!(|bytes: &[u8]| {
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     let (text, named) = (&bytes[..end], bytes.get(end + 1..).unwrap_or_default());
     let Ok(text) = std::str::from_utf8(text) else { return };
-    let around = Around { file: &|_| Ok(named.to_vec()), variable: &|_| Some("value".to_owned()), addresses: &|_| Ok(Vec::new()) };
+    let around = Around {
+        file: &|_| Ok(named.to_vec()),
+        variable: &|_| Some("value".to_owned()),
+        addresses: &|_| Ok(Vec::new()),
+    };
     match parse(Path::new("agent.toml"), text, &around) {
         Ok(settings) => assert!(settings.client_certificates.iter().all(|certificate| !certificate.chain.is_empty())),
         Err(Error::Unreadable { .. }) => panic!("nothing was to be read"),

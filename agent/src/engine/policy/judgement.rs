@@ -185,6 +185,9 @@ impl Policy {
     }
 
     fn redirect(&self, subject: &Subject<'_>, rule: Option<String>, redirect: &Redirect) -> Judgement {
+        if subject.head.method == Method::CONNECT && subject.head.tunnel.as_deref() == Some("") {
+            return refuse(subject, rule, &rooted());
+        }
         let judgement = self.forward(subject, rule);
         match judgement.verdict {
             Verdict::Forward(permit) => {
@@ -259,6 +262,15 @@ fn oversized() -> Block {
     }
 }
 
+/// The answer to a request for a tunnel to another place than it is to lead to.
+fn rooted() -> Block {
+    Block {
+        reason: Some("a tunnel cannot be sent to another server".into()),
+        suggestion: Some("request the resource without CONNECT".into()),
+        ..Block::default()
+    }
+}
+
 /// The answer to a request for a tunnel that may not be.
 fn unread() -> Block {
     Block {
@@ -304,6 +316,31 @@ mod tests {
             };
             assert_eq!(status(&with), expect, "{server_name:?} {}", head.url());
             assert_eq!(status(&without), None, "{server_name:?} {}", head.url());
+        }
+    }
+
+    #[test]
+    fn what_is_redirected_is_no_tunnel_to_somewhere() {
+        use super::super::rules::subject::tests::{connection, head};
+        let rule = "verdict.redirect = { to = 'http://192.0.2.1:8080', addresses = ['192.0.2.1'] }";
+        let rules: Vec<Rule> = vec![toml::from_str(rule).unwrap()];
+        let tunnel =
+            |protocol: &str| RequestHead { tunnel: Some(protocol.to_owned()), ..head("CONNECT", "a.example:443", &[]) };
+        for (mode, head, expect) in [
+            (Mode::Observe, head("GET", "a.example/", &[]), Word::Redirect),
+            (Mode::Enforce, head("GET", "a.example/", &[]), Word::Redirect),
+            (Mode::Enforce, tunnel("websocket"), Word::Redirect),
+            (Mode::Observe, tunnel(""), Word::Block),
+            (Mode::Enforce, tunnel("connect-udp"), Word::Block),
+        ] {
+            let policy = Policy { rules: rules.clone().into(), ..Policy::new(mode) };
+            let judgement = policy.decide(&head, connection());
+            assert_eq!(judgement.word, expect, "{mode:?} {:?}", head.tunnel);
+            assert_eq!(matches!(judgement.verdict, Verdict::Redirect(..)), expect == Word::Redirect);
+            assert!(matches!(
+                Policy { mode: Mode::DryRun, ..policy }.decide(&head, connection()).verdict,
+                Verdict::Forward(_)
+            ));
         }
     }
 

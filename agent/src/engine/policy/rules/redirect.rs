@@ -25,7 +25,7 @@ pub struct Redirect {
 impl Redirect {
     /// Where it may be dialled, best first.
     pub fn sockets(&self) -> impl Iterator<Item = SocketAddr> {
-        self.addresses.iter().map(|address| SocketAddr::new(*address, self.to.port))
+        self.addresses.iter().map(|address| SocketAddr::new(*address, self.to.port()))
     }
 }
 
@@ -34,8 +34,7 @@ impl Redirect {
 #[serde(try_from = "String", into = "String")]
 pub struct Upstream {
     secure: bool,
-    host: String,
-    port: u16,
+    authority: Authority,
 }
 
 /// The text names no server.
@@ -55,13 +54,13 @@ impl Upstream {
     /// Its name or address, that of IPv6 without brackets.
     #[must_use]
     pub fn host(&self) -> &str {
-        &self.host
+        self.authority.host().trim_start_matches('[').trim_end_matches(']')
     }
 
     /// Its TCP port.
     #[must_use]
-    pub const fn port(&self) -> u16 {
-        self.port
+    pub fn port(&self) -> u16 {
+        self.authority.port_u16().unwrap_or(default_port(self.secure))
     }
 
     /// What requests to it have before `://`.
@@ -72,9 +71,8 @@ impl Upstream {
 
     /// How requests name it: without its port, if that is its scheme's (RFC 9110 section 4.2.3).
     #[must_use]
-    pub fn authority(&self) -> String {
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        if self.port == default_port(self.secure) { host } else { format!("{host}:{}", self.port) }
+    pub const fn authority(&self) -> &Authority {
+        &self.authority
     }
 }
 
@@ -95,8 +93,7 @@ impl FromStr for Upstream {
         };
         let has_path = uri.path() != "/" || uri.query().is_some() || text.contains('#');
         let authority = uri.authority().filter(|authority| !has_path && !authority.as_str().contains('@'));
-        let authority: &Authority = authority.ok_or_else(wrong)?;
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+        let authority = authority.ok_or_else(wrong)?;
         let port = match authority.as_str().strip_prefix(authority.host()) {
             Some("") => default_port(secure),
             port => {
@@ -104,7 +101,9 @@ impl FromStr for Upstream {
                 port.filter(|port| *port > 0).ok_or_else(wrong)?
             }
         };
-        if host.is_empty() { Err(wrong()) } else { Ok(Self { secure, host, port }) }
+        let host = authority.host().to_ascii_lowercase();
+        let named = if port == default_port(secure) { host } else { format!("{host}:{port}") };
+        Ok(Self { secure, authority: named.parse().map_err(|_invalid| wrong())? })
     }
 }
 
@@ -142,7 +141,11 @@ mod tests {
             ("https://[2001:db8::1]:80", "2001:db8::1", 80, "[2001:db8::1]:80"),
         ] {
             let upstream: Upstream = text.parse().unwrap();
-            assert_eq!((upstream.host(), upstream.port(), &*upstream.authority()), (host, port, authority), "{text}");
+            assert_eq!(
+                (upstream.host(), upstream.port(), upstream.authority().as_str()),
+                (host, port, authority),
+                "{text}"
+            );
             assert_eq!(upstream.is_secure(), text.starts_with("https:"));
             assert_eq!(upstream.to_string().parse(), Ok(upstream));
         }

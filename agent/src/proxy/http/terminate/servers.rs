@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::uri::{Authority, PathAndQuery};
 use http::{HeaderValue, Request, Uri, header};
 
 use crate::engine::policy::rules::redirect::Redirect;
@@ -41,17 +40,12 @@ pub(super) fn address<B>(request: &mut Request<B>, redirect: Option<&Redirect>) 
     let mut uri = std::mem::take(request.uri_mut()).into_parts();
     // Over HTTP/2 the scheme says how the server is spoken to, whatever it is called.
     uri.scheme = uri.scheme.map(|_| redirect.to.scheme());
-    let authority = redirect.to.authority();
-    if let (false, Ok(named), Ok(host)) =
-        (redirect.keep_host, authority.parse::<Authority>(), HeaderValue::from_str(&authority))
-    {
-        uri.authority = uri.authority.map(|_| named);
-        if let Some(field) = request.headers_mut().get_mut(header::HOST) {
+    if !redirect.keep_host {
+        uri.authority = uri.authority.map(|_| redirect.to.authority().clone());
+        let host = HeaderValue::from_str(redirect.to.authority().as_str());
+        if let (Some(field), Ok(host)) = (request.headers_mut().get_mut(header::HOST), host) {
             *field = host;
         }
-    }
-    if uri.scheme.is_some() && uri.path_and_query.is_none() {
-        uri.path_and_query = Some(PathAndQuery::from_static("/"));
     }
     *request.uri_mut() = Uri::from_parts(uri).unwrap_or_default();
 }
