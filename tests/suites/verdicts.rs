@@ -131,6 +131,24 @@ fn what_a_rule_mocks_is_answered_as_if_by_the_server_whether_or_not_there_is_one
     });
 }
 
+#[test]
+fn who_uploads_much_that_is_refused_sees_the_answer() {
+    let lab = Lab::new();
+    let upload = lab.scratch.write("upload", "u".repeat(8_000_000));
+    let whole = format!("@{upload}");
+    let refused = "[[rule]]\nname = 'no'\nmatch.method = 'POST'\nverdict = 'block'\n";
+    let edited = format!("{refused}[[rule]]\nrequest.headers.remove = ['x-a']\n");
+    for rules in [refused, &edited] {
+        lab.over_each_carrier_with("observe", rules, |session| {
+            for version in VERSIONS.repeat(5) {
+                let (body, status) = curl(session, &[version, "--data-binary", &whole, "https://origin.test/hello"]);
+                let body: Value = serde_json::from_str(&body).unwrap();
+                assert_eq!((status.as_str(), &body["rule"]), ("403", &"no".into()), "{version}");
+            }
+        });
+    }
+}
+
 const REDIRECTS: &str = r#"
 [[rule]]
 name = "plain"

@@ -7,8 +7,9 @@ use http::StatusCode;
 
 use super::Field;
 
-/// Bytes of a request over HTTP/2 that its sender may still send when it was answered, before it is asked to stop.
-pub const UNWANTED: usize = 16 * 1024;
+/// Bytes of a request over HTTP/2 that its sender may still send when it was answered, before it is asked to stop: who is
+/// in the middle of sending takes a reset for a failure, though the answer came before it.
+pub const UNWANTED: usize = 16 << 20;
 
 /// A response in the server's place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

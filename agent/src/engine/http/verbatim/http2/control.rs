@@ -79,7 +79,7 @@ impl Http2 {
         if rest == i64::from(increment) {
             out.upstream.extend_from_slice(bytes);
         } else {
-            reply::room(usize::try_from(rest).unwrap_or_default(), &mut out.upstream);
+            reply::room(0, usize::try_from(rest).unwrap_or_default(), &mut out.upstream);
         }
         Ok(())
     }

@@ -6,12 +6,15 @@ use http::Method;
 use super::lane::Block;
 use super::reply::{self, Shrink, Windows};
 use super::stream::Stream;
-use super::{Http2, MAX_STREAMS, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, Violation};
+use super::{Http2, MAX_STREAMS, PROTOCOL_ERROR, REFUSED_STREAM, Violation};
 use crate::engine::http::exchange::{Direction, Exchange};
 use crate::engine::http::reply::UNWANTED;
 use crate::engine::http::verbatim::{Out, Passage as _, refused};
 use crate::engine::http::{Field, Reply, RequestHead};
 use crate::engine::wire::Invalid;
+
+/// Room for a request that was answered, where the server gives none.
+const FIRST_ROOM: usize = 16 * 1024;
 
 impl Http2 {
     /// A whole header block.
@@ -88,16 +91,16 @@ impl Http2 {
         Ok(())
     }
 
-    /// Answers a request in the server's place. What the child has begun to send it may go on with for a while: some take
-    /// a reset for a failure, whatever they were told before. But it must not wait for room that nobody will make.
+    /// Answers a request in the server's place. What the child has begun to send it may go on with, and gets room for it
+    /// from us: many take a reset for a failure, whatever they were told before.
     fn answer(&mut self, block: &Block, headless: bool, reply: &Reply, mut exchange: Exchange, out: &mut Out) {
         let (id, ends, shrink) = (block.frame.stream, block.ends(), self.shrink);
         let mut sent = 0;
-        let patience = Some(self.request_window.min(UNWANTED)).filter(|patience| *patience > 0);
-        self.refuse(block, patience, out, |windows, downstream| {
+        let is_shut = !ends && self.request_window == 0;
+        self.refuse(block, Some(UNWANTED), out, |windows, downstream| {
             sent = reply::answer(reply, id, headless, shrink, windows, downstream);
-            if !ends && patience.is_none() {
-                reply::reset(id, NO_ERROR, downstream);
+            if is_shut {
+                reply::room(id, FIRST_ROOM, downstream);
             }
         });
         exchange.reply(reply, &reply.body[..sent]);

@@ -67,12 +67,14 @@ impl Http2 {
         }
         let passes = direction == Direction::Response || !self.refused.contains_key(&frame.stream);
         if !passes {
-            let is_enough = self.is_enough(frame);
+            let is_patient = self.is_patient(frame);
             self.inject(out, |downstream| {
                 // The server will never make room for what it does not get.
-                reply::room(frame.length, downstream);
-                if is_enough {
-                    reply::reset(frame.stream, NO_ERROR, downstream);
+                reply::room(0, frame.length, downstream);
+                match is_patient {
+                    Some(true) => reply::room(frame.stream, frame.length, downstream),
+                    Some(false) => reply::reset(frame.stream, NO_ERROR, downstream),
+                    None => {}
                 }
             });
         }
@@ -86,11 +88,12 @@ impl Http2 {
         Ok(true)
     }
 
-    /// Whether the child is to be asked to stop after this frame of a stream that was refused.
-    fn is_enough(&mut self, frame: Frame) -> bool {
-        let Some(patience) = self.refused.get_mut(&frame.stream) else { return false };
-        *patience = patience.map(|patience| patience.saturating_sub(frame.length));
-        patience.take_if(|patience| *patience == 0).is_some() && !frame.has(END_STREAM)
+    /// Whether the child may send more of a stream that was refused, or is to be asked to stop after this frame; neither,
+    /// if it has sent all or was asked before.
+    fn is_patient(&mut self, frame: Frame) -> Option<bool> {
+        let patience = self.refused.get_mut(&frame.stream).filter(|_| !frame.has(END_STREAM))?;
+        *patience = Some(patience.as_ref()?.saturating_sub(frame.length));
+        Some(patience.take_if(|patience| *patience == 0).is_none())
     }
 
     /// The rest of a DATA frame, as far as it has come.

@@ -113,10 +113,10 @@ pub(super) fn reset(stream: u32, code: u32, out: &mut BytesMut) {
     Frame { length: 4, kind: Kind::RstStream, flags: 0, stream }.write(&code.to_be_bytes(), out);
 }
 
-/// Makes room on the connection.
-pub(super) fn room(bytes: usize, out: &mut BytesMut) {
+/// Makes room on a stream, or as stream 0 on the connection.
+pub(super) fn room(stream: u32, bytes: usize, out: &mut BytesMut) {
     if let Some(bytes) = u32::try_from(bytes).ok().filter(|&bytes| bytes > 0) {
-        Frame { length: 4, kind: Kind::WindowUpdate, flags: 0, stream: 0 }.write(&bytes.to_be_bytes(), out);
+        Frame { length: 4, kind: Kind::WindowUpdate, flags: 0, stream }.write(&bytes.to_be_bytes(), out);
     }
 }
 

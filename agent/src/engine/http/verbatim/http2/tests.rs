@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use super::*;
 use crate::engine::event::Event;
 use crate::engine::http::Field;
+use crate::engine::http::reply::UNWANTED;
 use crate::engine::http::verbatim::playbook::{Book, Play, is_the_same_in_pieces, origin, survives};
 use crate::engine::policy::Mode;
 use crate::engine::wire::h2::{ACK, END_HEADERS, END_STREAM, Frame, PADDED, PREFACE, PRIORITY};
@@ -143,7 +144,7 @@ fn a_refused_request_leaves_the_others_as_they_are() {
         assert_eq!(decoder.decode(&second.3).unwrap()[3], Field::new(":authority", "h"));
         let downstream = frames(&play.downstream());
         let kinds: Vec<_> = downstream.iter().map(|frame| (frame.0, frame.2)).collect();
-        assert_eq!(kinds, [(Kind::Headers, 3), (Kind::Data, 3), (Kind::WindowUpdate, 0)]);
+        assert_eq!(kinds, [(Kind::Headers, 3), (Kind::Data, 3), (Kind::WindowUpdate, 0), (Kind::WindowUpdate, 3)]);
         let head = hpack::Decoder::new(1000).decode(&downstream[0].3).unwrap();
         assert_eq!(head[0], Field::new(":status", "403"));
         assert_eq!(downstream[2].3, 70_u32.to_be_bytes());
@@ -170,14 +171,17 @@ fn an_answer_of_ours_waits_for_the_first_frame_of_the_server() {
 }
 
 #[test]
-fn who_was_refused_is_asked_to_stop_before_they_wait_for_room() {
+fn who_was_refused_gets_room_for_what_they_still_send_and_is_asked_to_stop_after_much_of_it() {
     let window = |size: u32| [&[0, 4][..], &size.to_be_bytes()].concat();
-    for (settings, sent, resets) in [
-        (window(65_535), vec![data(3, 0, 16_383)], 0),
-        (window(65_535), vec![data(3, 0, 16_383), data(3, 0, 1), data(3, 0, 16_384)], 1),
-        (window(65_535), vec![data(3, 0, 16_383), data(3, END_STREAM, 1)], 0),
-        (window(100), vec![data(3, 0, 100)], 1),
-        (window(0), vec![], 1),
+    let much: Vec<Vec<u8>> = std::iter::repeat_n(data(3, 0, 16_384), UNWANTED / 16_384).collect();
+    let (all, rest) = ([&much[..], &[data(3, 0, 9)]].concat(), much[1..].to_vec());
+    for (settings, sent, roomy, resets) in [
+        (window(65_535), vec![data(3, 0, 16_383)], 16_383, 0),
+        (window(65_535), all, UNWANTED - 16_384, 1),
+        (window(65_535), rest, UNWANTED - 16_384, 0),
+        (window(65_535), vec![data(3, 0, 16_383), data(3, END_STREAM, 1)], 16_383, 0),
+        (window(100), vec![data(3, 0, 100)], 100, 0),
+        (window(0), vec![data(3, 0, 16_384)], 2 * 16_384, 0),
     ] {
         for mut play in plays(Mode::Enforce) {
             play.server(&frame(Kind::Settings, 0, 0, &settings));
@@ -185,6 +189,9 @@ fn who_was_refused_is_asked_to_stop_before_they_wait_for_room() {
             let told = frames(&play.downstream());
             let reset = told.iter().filter(|frame| frame.0 == Kind::RstStream);
             assert_eq!(reset.map(|frame| frame.3.clone()).collect::<Vec<_>>(), vec![vec![0; 4]; resets], "{told:?}");
+            let updates = told.iter().filter(|frame| (frame.0, frame.2) == (Kind::WindowUpdate, 3));
+            let made = updates.map(|frame| u32::from_be_bytes(frame.3[..].try_into().unwrap()) as usize);
+            assert_eq!(made.sum::<usize>(), roomy);
             assert_eq!(play.passage.fate(), Fate::Open);
         }
     }

@@ -18,9 +18,14 @@ use crate::proxy::connection::Connection;
 
 pub(super) type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// Bytes that are taken of a request that was too large to be judged, before it is answered and asked to stop: who is in
-/// the middle of sending takes a reset for a failure, though the answer came before it.
-pub(super) const TAKEN: usize = 16 << 20;
+/// When a request is answered that its sender may still be sending.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    /// At once; it may go on for a while.
+    Now,
+    /// When as much as that has come.
+    After(usize),
+}
 
 /// The largest body of an answer of ours that is queued whole.
 const AT_ONCE: usize = 64 * 1024;
@@ -28,20 +33,22 @@ const AT_ONCE: usize = 64 * 1024;
 /// Answers in the server's place, and takes as much of the request as is to be taken.
 pub(super) async fn answer_instead(
     connection: &Connection,
-    (reply, most): (Reply, usize),
+    (reply, when): (Reply, When),
     is_head: bool,
     body: RecvStream,
     mut respond: SendResponse<Bytes>,
     exchange: &mut Exchange,
 ) {
     let mut sent = exchange.half(Direction::Request);
-    if most > UNWANTED {
-        // As a server would: clients take an answer before they have sent all for a failure.
-        take(connection, body, most, &mut sent).await;
-        answer(connection, reply, is_head, &mut respond, exchange).await;
-    } else {
-        let answering = answer(connection, reply, is_head, &mut respond, exchange);
-        tokio::join!(answering, take(connection, body, most, &mut sent));
+    match when {
+        When::After(most) => {
+            take(connection, body, most, &mut sent).await;
+            answer(connection, reply, is_head, &mut respond, exchange).await;
+        }
+        When::Now => {
+            let answering = answer(connection, reply, is_head, &mut respond, exchange);
+            tokio::join!(answering, take(connection, body, UNWANTED, &mut sent));
+        }
     }
     exchange.settle(Direction::Request, sent);
 }

@@ -15,7 +15,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use super::super::admission::{Settled, TOO_LARGE, judge_read, settle};
 use super::super::editing::{Editing, Shaped, Stop};
 use super::super::servers::{Servers, address};
-use super::answer::{BoxError, TAKEN, answer_instead, give};
+use super::answer::{BoxError, When, answer_instead, give};
 use super::pipe::{Cut, Terms, Unfit, changed, copy, end, gather, give_whole, read_all, send};
 use super::upstream::Upstream;
 use crate::engine::edit::Transform;
@@ -57,7 +57,7 @@ pub(super) async fn carry(
         connection.begin_exchange(&head, connection.judge(&head), |event| connection.emit(event));
     let mut followed = Followed { connection: Arc::clone(connection), exchange };
     let exchange = &mut followed.exchange;
-    let (mut read, mut unwanted) = (None, UNWANTED);
+    let (mut read, mut refused) = (None, When::Now);
     if matches!(judged.verdict, Verdict::Read) {
         let mut sent = exchange.half(Direction::Request);
         read = match read_all(connection, request.body_mut(), &mut sent).await {
@@ -69,7 +69,7 @@ pub(super) async fn carry(
         };
         exchange.settle(Direction::Request, sent);
         if read.is_none() {
-            unwanted = TAKEN;
+            refused = When::After(UNWANTED);
         }
         let raw = read.as_ref().map(|(raw, _)| &raw[..]).ok_or(TOO_LARGE);
         judged = judge_read(connection, exchange.id(), &mut head, &judged, raw);
@@ -83,16 +83,17 @@ pub(super) async fn carry(
     };
     let editing = judged.works.then(|| Editing::new(connection, exchange.id(), &judged.policy, head));
     let mut terms = Terms { editing, limited, read, redirect: None };
-    let (reply, most) = match settled {
-        Settled::Refuse(reply) => (reply, unwanted),
-        Settled::Mock(reply) => (reply, usize::MAX),
+    let answer = match settled {
+        Settled::Refuse(reply) => (reply, refused),
+        // As a server would: clients take an answer before they have sent all for a failure.
+        Settled::Mock(reply) => (reply, When::After(usize::MAX)),
         Settled::Forward(permit, redirect) => {
             terms.redirect = redirect;
             return forward(&servers, permit, request, respond, exchange, &mut terms).await;
         }
     };
     let is_head = request.method() == Method::HEAD;
-    answer_instead(connection, (reply, most), is_head, request.into_body(), respond, exchange).await;
+    answer_instead(connection, answer, is_head, request.into_body(), respond, exchange).await;
 }
 
 async fn open(
@@ -185,9 +186,9 @@ async fn forward(
             return respond.send_reset(cut.reason);
         }
         Err(stop) => {
-            let most = if matches!(stop, Stop::Mock(_)) { usize::MAX } else { UNWANTED };
+            let when = if matches!(stop, Stop::Mock(_)) { When::After(usize::MAX) } else { When::Now };
             let reply = stopped(exchange, stop);
-            return answer_instead(connection, (reply, most), is_head, body, respond, exchange).await;
+            return answer_instead(connection, (reply, when), is_head, body, respond, exchange).await;
         }
     };
     let terms = &*terms;
@@ -196,7 +197,7 @@ async fn forward(
         Err(error) => {
             exchange.fail(error.chain());
             let reply = Reply::unreachable(&error.to_string(), error.is_late());
-            return answer_instead(connection, (reply, UNWANTED), is_head, body, respond, exchange).await;
+            return answer_instead(connection, (reply, When::Now), is_head, body, respond, exchange).await;
         }
     };
     let (response, mut upload) = match sender.send_request(request, ends) {
