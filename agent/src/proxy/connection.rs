@@ -245,12 +245,6 @@ impl Connection {
         self.proxy.policy().judge_relay(content, host.as_deref(), self.facts(host.as_deref()))
     }
 
-    /// As [`Connection::judge_relay`], where nobody is asked.
-    pub(crate) fn permit_relay(&self, content: Content) -> Option<ConnPermit> {
-        let host = self.tls_host();
-        self.proxy.policy().permit_relay(content, host.as_deref(), self.facts(host.as_deref()))
-    }
-
     /// Whether its bytes may pass unread, as somebody says whom the rule of this name wants asked.
     pub(crate) async fn ask_relay(&self, rule: String, ask: Ask) -> Option<ConnPermit> {
         let host = self.tls_host().unwrap_or_else(|| self.orig_dst.to_string());

@@ -1,4 +1,4 @@
-//! Opens TCP connections upstream, never to the host or its infrastructure.
+//! Opens TCP connections upstream, never to the host or its infrastructure unless a rule leads there.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -31,8 +31,7 @@ pub(crate) fn is_stand_in(connection: &Connection) -> bool {
     connection.orig_dst.ip().to_canonical() == IpAddr::V4(destination::STAND_IN)
 }
 
-/// Connects to the first of `addresses`, which a rule names, that answers. They are not what the child asked for, so
-/// nothing is refused.
+/// Connects to the first of `addresses` that answers, and says which. A rule names them, not the child: none is refused.
 pub(crate) async fn dial_first(
     connection: &Connection,
     addresses: impl Iterator<Item = SocketAddr>,

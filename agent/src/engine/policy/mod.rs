@@ -178,6 +178,17 @@ pub enum Relay {
     Refused,
 }
 
+impl Relay {
+    /// The permit, where nobody is asked.
+    #[must_use]
+    pub fn permit(self) -> Option<ConnPermit> {
+        match self {
+            Self::Permitted(permit) => Some(permit),
+            Self::Asked { .. } | Self::Refused => None,
+        }
+    }
+}
+
 impl Policy {
     /// What a mode means where nothing else is said.
     #[must_use]
@@ -234,15 +245,6 @@ impl Policy {
             (_, _) => self.relays(content),
         };
         if permitted { Relay::Permitted(ConnPermit(())) } else { Relay::Refused }
-    }
-
-    /// As [`Policy::judge_relay`], where nobody is asked.
-    #[must_use]
-    pub fn permit_relay(&self, content: Content, host: Option<&str>, connection: ConnFacts<'_>) -> Option<ConnPermit> {
-        match self.judge_relay(content, host, connection) {
-            Relay::Permitted(permit) => Some(permit),
-            Relay::Asked { .. } | Relay::Refused => None,
-        }
     }
 
     /// Whether nobody may be asked where `host` is: nothing may go there.
@@ -342,7 +344,7 @@ mod tests {
             let facts = ConnFacts { orig_dst: address.parse().unwrap(), ..connection() };
             let permitted = |mode| {
                 let policy = Policy { rules: rules.clone(), ..Policy::new(mode) };
-                policy.permit_relay(Content::Other, host, facts).is_some()
+                policy.judge_relay(Content::Other, host, facts).permit().is_some()
             };
             let found = (permitted(Mode::Observe), permitted(Mode::Enforce), permitted(Mode::DryRun));
             assert_eq!(found, (observe, enforce, true), "{host:?} {address}");

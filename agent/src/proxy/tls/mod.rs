@@ -90,12 +90,12 @@ pub(crate) async fn intercept(connection: &Arc<Connection>, io: Rewind<Socket>) 
         return stand_in(connection, hello, target, None).await;
     }
     let host = target.name.to_str().into_owned();
-    if let Some(permit) = connection.permit_relay(Content::Ruled) {
+    if let Some(permit) = connection.judge_relay(Content::Ruled).permit() {
         return pass_through(connection, permit, (host, Content::Ruled), hello.rewind()).await;
     }
     let client = Client { host, program: connection.program() };
     let is_pinned = connection.proxy.tls.pinned().contains(&client);
-    if is_pinned && let Some(permit) = connection.permit_relay(Content::Pinned) {
+    if is_pinned && let Some(permit) = connection.judge_relay(Content::Pinned).permit() {
         return pass_through(connection, permit, (client.host, Content::Pinned), hello.rewind()).await;
     }
     let session = match target.connect(connection).await {
@@ -247,7 +247,7 @@ async fn listen(
     match spoken {
         First::Child(Sniff::Http1) => Inside::Http(Protocol::Http1),
         First::Child(Sniff::H2Preface) => Inside::Http(Protocol::Http2),
-        _ if first.is_empty() && connection.permit_relay(Content::Other).is_none() => Inside::Nothing,
+        _ if first.is_empty() && connection.judge_relay(Content::Other).permit().is_none() => Inside::Nothing,
         First::Child(Sniff::Tls | Sniff::Other | Sniff::More) | First::Server => Inside::Other,
     }
 }

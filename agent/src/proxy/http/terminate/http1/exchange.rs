@@ -21,7 +21,8 @@ use crate::engine::policy::Verdict;
 use crate::proxy::connection::Connection;
 use crate::proxy::error::Error;
 
-/// Carries `request` to the one of `servers` that it is for, and its response back. An error ends the stream or connection that it came on.
+/// Carries `request` to the one of `servers` that it is for, and its response back. An error ends the stream or connection
+/// that it came on.
 pub(super) fn exchange(
     servers: &Arc<Servers<Upstream>>,
     mut request: Request<Incoming>,
