@@ -241,6 +241,9 @@ pub enum Event {
         method: String,
         /// The full URL: scheme, authority, path and query.
         url: String,
+        /// The rule that lets it pass by its head, if one does.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rule: Option<String>,
     },
     /// An exchange ended, whichever way.
     ExchangeFinished {
@@ -266,7 +269,7 @@ pub enum Event {
         /// Why.
         reason: String,
     },
-    /// A rule let a request pass. What passes because no rule is about it has no such event.
+    /// A rule let a request pass that was to be read or asked about first.
     ExchangeAllowed {
         /// The exchange.
         exchange: ExchangeId,

@@ -287,33 +287,30 @@ impl Connection {
     ) -> (Exchange, Judged) {
         self.name(head.host());
         let id = self.proxy.next_exchange();
-        let (mut exchange, started) = Exchange::begin(self.id, id, head);
+        let (mut exchange, mut started) = Exchange::begin(self.id, id, head);
+        let mut verdict = judged(id, &judgement);
+        // Most are allowed by a rule, where there are any: that takes no event of its own.
+        if let (Event::ExchangeStarted { rule, .. }, Some(Event::ExchangeAllowed { .. })) = (&mut started, &verdict) {
+            rule.clone_from(&judgement.rule);
+            verdict = None;
+        }
         emit(started);
         if let Some(tape) = &self.proxy.tape {
             exchange.record(self.id, head, tape);
         }
-        let judged = self.note(id, head, policy, judgement, &emit);
-        (exchange, judged)
+        verdict.into_iter().for_each(emit);
+        (exchange, self.note(id, head, policy, judgement))
     }
 
     /// Judges a request once more, now that its body is known, by the rules that judged it before.
     pub(crate) fn judge_read(&self, exchange: ExchangeId, head: &RequestHead, policy: &Arc<Policy>) -> Judged {
         let judgement = policy.decide(head, self.facts(Some(head.host())));
-        self.note(exchange, head, Arc::clone(policy), judgement, &|event| self.emit(event))
+        judged(exchange, &judgement).into_iter().for_each(|event| self.emit(event));
+        self.note(exchange, head, Arc::clone(policy), judgement)
     }
 
-    /// Reports a judgement.
-    fn note(
-        &self,
-        id: ExchangeId,
-        head: &RequestHead,
-        policy: Arc<Policy>,
-        judgement: Judgement,
-        emit: &dyn Fn(Event),
-    ) -> Judged {
-        if let Some(event) = judged(id, &judgement) {
-            emit(event);
-        }
+    /// Has a judgement recorded, unless it is none yet.
+    fn note(&self, id: ExchangeId, head: &RequestHead, policy: Arc<Policy>, judgement: Judgement) -> Judged {
         if !matches!(judgement.verdict, Verdict::Read) {
             self.account(id, head, &policy, &judgement);
         }
@@ -326,7 +323,8 @@ impl Connection {
     /// Has a judgement recorded.
     pub(crate) fn account(&self, exchange: ExchangeId, head: &RequestHead, policy: &Policy, judgement: &Judgement) {
         let has_rules = !policy.hash.is_empty() || judgement.reason.is_some();
-        if !has_rules && !self.proxy.events.audits() {
+        let is_kept = self.proxy.events.audits() || has_rules && self.proxy.tape.is_some();
+        if !is_kept {
             return;
         }
         self.proxy.events.judged(event::Judged {

@@ -145,6 +145,7 @@ impl Exchange {
             version: head.version,
             method: head.method.to_string(),
             url: head.url(),
+            rule: None,
         };
         (exchange, started)
     }
