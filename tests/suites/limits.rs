@@ -209,7 +209,8 @@ fn a_connection_that_is_not_http_waits_for_an_answer_as_well() {
     lab.python("echo.py", &[]);
     let rules = format!("{ASK}[network]\nports = {{ 7001 = 'relay' }}\n");
     for mode in ["observe", "enforce"] {
-        let session = session(&lab, &["--mode", mode], &rules);
+        let audit = lab.scratch.path().join(format!("{mode}.jsonl")).to_str().unwrap().to_owned();
+        let session = session(&lab, &["--mode", mode, "--audit", &audit], &rules);
         let talk = |address: &'static str, port: &'static str| session.spawn(&[PYTHON, "-c", TALK, address, port]);
         let waiting = [talk("198.51.100.10", "7001"), talk("198.51.100.10", "7001")];
         let all_wait = || (session.events("connection_asked").len() == 2).then_some(());
@@ -245,6 +246,13 @@ fn a_connection_that_is_not_http_waits_for_an_answer_as_well() {
         wait::eventually("the rule is in force", || session.log().contains("rules_reloaded").then_some(()));
         assert_eq!(talk("198.51.100.14", "7001").finish().stdout, "word\n", "nobody is asked");
         session.down();
+        let audited = std::fs::read_to_string(&audit).unwrap();
+        let lines = audited.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let told =
+            lines.map(|line| format!("{} {}", line["verdict"].as_str().unwrap(), line["rule"].as_str().unwrap()));
+        let passed = "passthrough ask";
+        let expect = [passed, passed, "block ask", "block ask", "block ask", passed, "passthrough rule 1"];
+        assert_eq!(told.collect::<Vec<_>>(), expect, "{mode}: {audited}");
     }
 }
 

@@ -33,12 +33,12 @@ pub trait Sink: Send + Sync {
     fn judged(&self, _judged: Judged) {}
 }
 
-/// The verdict of a request.
+/// The verdict of a request, or of a connection whose bytes would pass unread.
 #[derive(Clone, Debug)]
 pub struct Judged {
-    /// The exchange.
+    /// The exchange; 0 for a connection.
     pub exchange: ExchangeId,
-    /// Method and URL.
+    /// Method and URL, or where the connection goes.
     pub request: String,
     /// The program that sent it, if the kernel says so.
     pub program: Option<String>,

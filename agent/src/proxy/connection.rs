@@ -260,6 +260,25 @@ impl Connection {
         timeout(patience, self.proxy.approver.ask(asking)).await.ok().flatten().unwrap_or(otherwise)
     }
 
+    /// Has it recorded for who audits whether its bytes passed unread.
+    pub(crate) fn account_relay(&self, content: Content, passes: bool) {
+        if !self.proxy.events.audits() {
+            return;
+        }
+        let (host, policy) = (self.tls_host(), self.proxy.policy());
+        let decisive = policy.rules.decisive(host.as_deref(), self.facts(host.as_deref()));
+        let word = if passes { Word::Passthrough } else { Word::Block };
+        self.proxy.events.judged(event::Judged {
+            exchange: ExchangeId(0),
+            request: format!("connection to {}", self.orig_dst),
+            program: self.program(),
+            verdict: word.name(),
+            rule: decisive.map(|(number, _)| policy.rules.name(number)),
+            reason: Some(content.name().to_owned()),
+            rules: policy.hash.clone(),
+        });
+    }
+
     /// Returns when rules have come that only who ends HTTP can follow.
     pub(crate) async fn outgrown(&self) {
         let mut policy = self.proxy.policy.clone();

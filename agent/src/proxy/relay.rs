@@ -48,6 +48,7 @@ pub(crate) async fn pass_through(
     (host, content): (String, Content),
     downstream: impl Io,
 ) -> Result<(), Error> {
+    connection.account_relay(content, true);
     let upstream = dial(connection).await.inspect_err(|_| connection.downstream.reset())?;
     connection.emit(Event::PassedThrough { connection: connection.id, host, reason: content.name() });
     copy(connection, downstream, upstream).await.map(drop)
@@ -91,6 +92,7 @@ async fn permit<D: Io>(
         }
         Relay::Refused => None,
     };
+    connection.account_relay(content, permit.is_some());
     if permit.is_none() {
         connection.emit(Event::RelayRefused { connection: connection.id, reason: content.name() });
         connection.reset();

@@ -127,7 +127,8 @@ impl Word {
     }
 }
 
-/// Writes a rule that allows `host`, or lets pass what goes to that address and port, into the file at `path`, before its others, as the user whose file it is.
+/// Writes a rule that allows `host`, or lets pass what goes to that address and port, into the file at `path`, before its
+/// others, as the user whose file it is.
 pub(super) fn allow_always(path: Option<&Path>, user: &User, host: &str) -> anyhow::Result<()> {
     let path = path.context("there is no file of rules to write into: start with `--config FILE`")?;
     let write = || -> anyhow::Result<()> {

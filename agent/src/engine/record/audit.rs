@@ -16,9 +16,9 @@ pub struct Entry {
     pub at: i64,
     /// The session.
     pub session: String,
-    /// The exchange.
+    /// The exchange; 0 for a connection that is not read.
     pub exchange: u64,
-    /// Method and URL of the request.
+    /// Method and URL of the request, or where the connection goes.
     pub request: String,
     /// The program that sent it, if that is known.
     pub program: Option<String>,
