@@ -17,8 +17,8 @@ use rustls::{
 use super::Target;
 use crate::engine::wire::dns::Message;
 
-/// How long a server may take.
-pub const PATIENCE: Duration = Duration::from_millis(1500);
+/// How long a server may take, on a machine that is busy elsewhere. Whatever is refused is refused at once.
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Sends a datagram with the token, and takes an ICMP error for an answer.
 ///

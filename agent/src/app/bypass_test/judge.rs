@@ -11,7 +11,7 @@ use crate::bypass::{Expect, Step, Target, Tried};
 use crate::engine::stats::Snapshot;
 
 /// How long a report may take to appear.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// As many steps as a reader is shown.
 const MOST: usize = 12;
 

@@ -13,8 +13,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::DOMAIN;
 
-/// How long a server waits for a client to say something.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a server waits for a client to say something: longer than clients wait for it.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// More than any attempt says.
 const MOST: usize = 16 << 10;
 
