@@ -245,13 +245,20 @@ fn a_connection_that_is_not_http_waits_for_an_answer_as_well() {
         assert_eq!(lasting.finish().stdout, "word\n", "{mode}");
         wait::eventually("the rule is in force", || session.log().contains("rules_reloaded").then_some(()));
         assert_eq!(talk("198.51.100.14", "7001").finish().stdout, "word\n", "nobody is asked");
+        let capture = session.capture();
+        let counts = "SELECT count(*) FROM connections WHERE verdict IS NOT NULL AND length(rules) = 64 AND closed > 0";
+        capture.wait(counts, &7.into());
+        let told =
+            capture.rows("SELECT verdict || ' ' || rule AS told FROM connections WHERE verdict <> '' ORDER BY id");
+        let told: Vec<_> = told.iter().map(|row| row["told"].as_str().unwrap().to_owned()).collect();
+        let passed = "passthrough ask";
+        let expect = [passed, passed, "block ask", "block ask", "block ask", passed, "passthrough rule 1"];
+        assert_eq!(told, expect, "{mode}");
         session.down();
         let audited = std::fs::read_to_string(&audit).unwrap();
         let lines = audited.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let told =
             lines.map(|line| format!("{} {}", line["verdict"].as_str().unwrap(), line["rule"].as_str().unwrap()));
-        let passed = "passthrough ask";
-        let expect = [passed, passed, "block ask", "block ask", "block ask", passed, "passthrough rule 1"];
         assert_eq!(told.collect::<Vec<_>>(), expect, "{mode}: {audited}");
     }
 }

@@ -46,7 +46,8 @@ impl Audit {
         let entry = Entry {
             at: i64::try_from(micros(since)).unwrap_or(i64::MAX),
             session: self.session.clone(),
-            exchange: judged.exchange.0,
+            connection: judged.connection.0,
+            exchange: judged.exchange.map(|exchange| exchange.0),
             request: judged.request.clone(),
             program: judged.program.clone(),
             verdict: judged.verdict.to_owned(),

@@ -74,11 +74,16 @@ impl Book {
         }
     }
 
-    /// Notes the verdict of a request.
+    /// Notes the verdict of a request, or of a connection that is not read.
     pub(super) fn judged(&mut self, judged: Judged) {
-        if let Some(exchange) = self.exchanges.get_mut(&judged.exchange.0) {
-            (exchange.verdict, exchange.rule, exchange.reason) = (judged.verdict, judged.rule, judged.reason);
-            (exchange.rules, exchange.is_dirty) = (judged.rules, true);
+        let Judged { verdict, rule, reason, rules, .. } = judged;
+        if let Some(id) = judged.exchange {
+            let Some(exchange) = self.exchanges.get_mut(&id.0) else { return };
+            (exchange.verdict, exchange.rule, exchange.reason) = (verdict, rule, reason);
+            (exchange.rules, exchange.is_dirty) = (rules, true);
+        } else if let Some(connection) = self.connections.get_mut(&judged.connection.0) {
+            (connection.verdict, connection.rule) = (Some(verdict), rule);
+            (connection.rules, connection.is_dirty) = (Some(rules), true);
         }
     }
 

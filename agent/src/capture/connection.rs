@@ -19,6 +19,12 @@ pub(super) struct Connection {
     pub(super) host: Option<String>,
     pub(super) carried: Option<&'static str>,
     pub(super) reason: Option<&'static str>,
+    /// What became of it, if it was not read.
+    pub(super) verdict: Option<&'static str>,
+    /// The rule that says so, if one does.
+    pub(super) rule: Option<String>,
+    /// The hash of the rules in force.
+    pub(super) rules: Option<String>,
     pub(super) process: Option<Process>,
     pub(super) connected: Option<i64>,
     pub(super) connect_us: Option<u64>,

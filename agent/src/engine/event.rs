@@ -29,15 +29,17 @@ pub trait Sink: Send + Sync {
         false
     }
 
-    /// Takes the verdict of one request.
+    /// Takes the verdict of one request or connection.
     fn judged(&self, _judged: Judged) {}
 }
 
 /// The verdict of a request, or of a connection whose bytes would pass unread.
 #[derive(Clone, Debug)]
 pub struct Judged {
-    /// The exchange; 0 for a connection.
-    pub exchange: ExchangeId,
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The exchange; `None` if it is about the connection.
+    pub exchange: Option<ExchangeId>,
     /// Method and URL, or where the connection goes.
     pub request: String,
     /// The program that sent it, if the kernel says so.

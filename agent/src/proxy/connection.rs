@@ -260,16 +260,17 @@ impl Connection {
         timeout(patience, self.proxy.approver.ask(asking)).await.ok().flatten().unwrap_or(otherwise)
     }
 
-    /// Has it recorded for who audits whether its bytes passed unread.
+    /// Has it recorded whether its bytes passed unread.
     pub(crate) fn account_relay(&self, content: Content, passes: bool) {
-        if !self.proxy.events.audits() {
+        let (host, policy) = (self.tls_host(), self.proxy.policy());
+        if !self.keeps_verdicts(!policy.hash.is_empty() || !passes) {
             return;
         }
-        let (host, policy) = (self.tls_host(), self.proxy.policy());
         let decisive = policy.rules.decisive(host.as_deref(), self.facts(host.as_deref()));
         let word = if passes { Word::Passthrough } else { Word::Block };
         self.proxy.events.judged(event::Judged {
-            exchange: ExchangeId(0),
+            connection: self.id,
+            exchange: None,
             request: format!("connection to {}", self.orig_dst),
             program: self.program(),
             verdict: word.name(),
@@ -341,13 +342,12 @@ impl Connection {
 impl Connection {
     /// Has a judgement recorded.
     pub(crate) fn account(&self, exchange: ExchangeId, head: &RequestHead, policy: &Policy, judgement: &Judgement) {
-        let has_rules = !policy.hash.is_empty() || judgement.reason.is_some();
-        let is_kept = self.proxy.events.audits() || has_rules && self.proxy.tape.is_some();
-        if !is_kept {
+        if !self.keeps_verdicts(!policy.hash.is_empty() || judgement.reason.is_some()) {
             return;
         }
         self.proxy.events.judged(event::Judged {
-            exchange,
+            connection: self.id,
+            exchange: Some(exchange),
             request: format!("{} {}", head.method, head.url()),
             program: self.program(),
             verdict: judgement.word.name(),
@@ -355,6 +355,11 @@ impl Connection {
             reason: judgement.reason.clone(),
             rules: policy.hash.clone(),
         });
+    }
+
+    /// Whether somebody keeps verdicts; `is_told` if there is more to one than that everything passes.
+    fn keeps_verdicts(&self, is_told: bool) -> bool {
+        self.proxy.events.audits() || is_told && self.proxy.tape.is_some()
     }
 }
 

@@ -20,7 +20,7 @@ use crate::engine::http::exchange::Direction;
 /// The tables.
 pub const SCHEMA: &str = include_str!("schema.sql");
 /// The version of the tables, in `PRAGMA user_version`. A reader reads its own and older ones.
-pub const VERSION: i64 = 2;
+pub const VERSION: i64 = 3;
 /// The database's name in the directory.
 pub const DATABASE: &str = "capture.db";
 /// The folder of bodies in the directory.

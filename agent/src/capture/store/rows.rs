@@ -14,9 +14,9 @@ use crate::engine::event::Event;
 use crate::engine::http::Field;
 
 const CONNECTION: &str = "INSERT OR REPLACE INTO connections (id, accepted, closed, child, destination, host, carried, \
-     reason, pid, process, executable, uid, connected, connect_us, sni, alpn, verified, child_tls, child_resumed, \
+     reason, verdict, rule, rules, pid, process, executable, uid, connected, connect_us, sni, alpn, verified, child_tls, child_resumed, \
      child_tls_us, server_tls, server_resumed, server_tls_us, certificates, error) \
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const CERTIFICATE: &str = "INSERT OR IGNORE INTO certificates (sha256, der) VALUES (?, ?)";
 const EXCHANGE: &str = "INSERT OR REPLACE INTO exchanges (id, connection, started, sent, answered, received, finished, \
      version, method, scheme, authority, host, path, request_head, request_body, request_size, request_trailers, \
@@ -52,6 +52,9 @@ pub(super) fn connection(transaction: &Transaction<'_>, id: u64, row: &Connectio
         row.host,
         row.carried,
         row.reason,
+        row.verdict,
+        row.rule,
+        row.rules,
         process.map(|process| process.tgid),
         process.map(|process| &process.comm),
         process.and_then(|process| process.executable.as_ref()),

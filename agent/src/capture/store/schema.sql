@@ -14,6 +14,9 @@ CREATE TABLE connections (
   host        TEXT,             -- the server name or Host that it asked for
   carried     TEXT,             -- tls, http, relay or pass-through
   reason      TEXT,             -- why it was relayed, passed through or refused
+  verdict     TEXT,             -- of one that was not read: block, and where there are rules passthrough
+  rule        TEXT,
+  rules       TEXT,             -- SHA-256 of the rules in force, empty without any
   pid         INTEGER,
   process     TEXT,             -- the thread's name
   executable  TEXT,

@@ -16,8 +16,10 @@ pub struct Entry {
     pub at: i64,
     /// The session.
     pub session: String,
-    /// The exchange; 0 for a connection that is not read.
-    pub exchange: u64,
+    /// The connection.
+    pub connection: u64,
+    /// The exchange; none for a connection that is not read.
+    pub exchange: Option<u64>,
     /// Method and URL of the request, or where the connection goes.
     pub request: String,
     /// The program that sent it, if that is known.
@@ -115,7 +117,7 @@ mod tests {
 
     fn log() -> String {
         let mut chain = Chain::default();
-        let entry = |number| Entry { exchange: number, verdict: "block".into(), ..Entry::default() };
+        let entry = |number| Entry { exchange: Some(number), verdict: "block".into(), ..Entry::default() };
         (1..=4).map(|number| chain.line(entry(number))).collect()
     }
 
