@@ -3,8 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a suite panics where a test fails")]
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 
 use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use tests::agent::agent_on;
 use tests::carrier::CARRIERS;
 use tests::{Lab, Output, Session, process, wait};
@@ -97,6 +102,29 @@ fn a_file_that_cannot_be_used_changes_nothing_and_says_why() {
     assert_eq!(answer(&session, "/"), "first|200|first\n");
     session.down();
     assert!(reload(&lab, "no-such-session").stderr.contains("there is no session `no-such-session`"));
+}
+
+#[test]
+fn a_session_goes_on_while_its_rules_are_slow_to_come() {
+    let lab = Lab::new();
+    let file = lab.scratch.write("rules.toml", answering("first"));
+    let page = lab.scratch.path().join("page");
+    mkfifo(&page, Mode::S_IRWXU).unwrap();
+    let mut session = lab.agent().args(&["--config", &file]).up();
+    lab.scratch.write("rules.toml", "[[rule]]\nverdict.mock.file = 'page'\n");
+    let mut write = File::options();
+    write.write(true).custom_flags(nix::libc::O_NONBLOCK);
+    let mut page = wait::eventually("the page is being read", || write.open(&page).ok());
+    let questions = process::run(&mut agent_on(&lab.host, &["approve", session.name(), "--list", "--json"]));
+    assert_eq!(questions.ok(), "[]\n");
+    let worker = session.worker();
+    kill(worker, Signal::SIGKILL).unwrap();
+    wait::eventually("another worker serves", || (session.worker() != worker).then_some(()));
+    assert_eq!(answer(&session, "/"), "first|200|first\n");
+    page.write_all(b"late").unwrap();
+    drop(page);
+    wait::eventually("the page is noticed", || (answer(&session, "/") == "late|200|\n").then_some(()));
+    session.down();
 }
 
 #[test]

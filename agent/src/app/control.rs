@@ -18,8 +18,8 @@ use crate::sandbox::session;
 const SOCKET: &str = "control";
 /// Most bytes of a request or an answer.
 const MAX_LINE: u64 = 1 << 20;
-/// How long either side waits for the other: a session may be adopting rules.
-pub(super) const PATIENCE: Duration = Duration::from_secs(15);
+/// How long who asks waits: a session may be looking up the hosts that its rules name.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a session is told.
 #[derive(Debug, Serialize, Deserialize)]
@@ -62,6 +62,15 @@ pub(super) enum Answer {
     Failed(String),
 }
 
+impl From<anyhow::Result<String>> for Answer {
+    fn from(result: anyhow::Result<String>) -> Self {
+        match result {
+            Ok(text) => Self::Done(text),
+            Err(error) => Self::Failed(format!("{error:#}")),
+        }
+    }
+}
+
 /// Tells the session `name` something; what it says when that is done.
 ///
 /// # Errors
@@ -75,7 +84,12 @@ pub(super) fn ask(name: &str, request: &Request) -> anyhow::Result<String> {
     let mut stream = connected.with_context(|| format!("session `{name}` does not listen"))?;
     stream.set_read_timeout(Some(PATIENCE)).context("cannot wait for an answer")?;
     tell(&mut stream, request).with_context(|| format!("session `{name}` does not listen"))?;
-    match hear(&stream).with_context(|| format!("session `{name}` does not answer"))? {
+    let heard = hear(&stream).map_err(|error| match error.kind() {
+        // What a time limit of a socket comes to.
+        io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
+        _ => error,
+    });
+    match heard.with_context(|| format!("session `{name}` does not answer"))? {
         Answer::Done(text) => Ok(text),
         Answer::Failed(why) => bail!("{why}"),
     }

@@ -246,13 +246,14 @@ pub fn run(input: RunInput) -> Result<Run, Error> {
     })
 }
 
-/// What a session that runs is to allow, by what its file says now. What else the file sets takes another session.
+/// What a session that began with `policy` is to allow, by what `file` says now, and the files that this is from. What
+/// else the file sets takes another session.
 ///
 /// # Errors
 /// Everything that is wrong in the file.
-pub fn reload(run: &Run) -> Result<(Policy, Vec<PathBuf>), Error> {
-    let settings = run.file.as_deref().map(file::read).transpose()?.unwrap_or_default();
-    let on_pinned = settings.on_pinned.unwrap_or_else(|| run.policy.mode.on_pinned());
+pub fn reload(file: Option<&Path>, policy: &Policy) -> Result<(Policy, Vec<PathBuf>), Error> {
+    let settings = file.map(file::read).transpose()?.unwrap_or_default();
+    let on_pinned = settings.on_pinned.unwrap_or_else(|| policy.mode.on_pinned());
     let policy = Policy {
         on_pinned,
         checks_addresses: settings.check_addresses,
@@ -260,7 +261,7 @@ pub fn reload(run: &Run) -> Result<(Policy, Vec<PathBuf>), Error> {
         schema: settings.schema,
         rules: settings.rules,
         hash: settings.hash,
-        ..run.policy.clone()
+        ..policy.clone()
     };
     Ok((policy, settings.files))
 }

@@ -54,12 +54,8 @@ impl AsFd for Control {
 
 impl Asker {
     /// Says what came of it.
-    pub(super) fn answer(mut self, result: anyhow::Result<String>) {
-        let answer = match result {
-            Ok(text) => Answer::Done(text),
-            Err(error) => Answer::Failed(format!("{error:#}")),
-        };
-        if let Err(error) = tell(&mut self.0, &answer) {
+    pub(super) fn answer(mut self, answer: &Answer) {
+        if let Err(error) = tell(&mut self.0, answer) {
             tracing::warn!(%error, "who asked is gone");
         }
     }

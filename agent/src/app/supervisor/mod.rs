@@ -4,6 +4,7 @@
 mod command;
 mod control;
 mod questions;
+mod rereading;
 mod rules_files;
 mod signals;
 mod worker;
@@ -19,10 +20,11 @@ use nix::sys::signal::Signal;
 use self::command::Child;
 use self::control::Control;
 use self::questions::Questions;
+use self::rereading::{Rereading, Rules};
 use self::rules_files::RulesFiles;
 use self::signals::{Arrived, Signals};
 use self::worker::Worker;
-use super::control::{Request, Word};
+use super::control::{Answer, Request, Word};
 use super::handoff::Report;
 use super::sandbox_up::{self, Plan, Sandbox};
 use super::{flows, kernel_rules, log, trust};
@@ -116,6 +118,7 @@ struct Running {
     signals: Signals,
     control: Control,
     rules: Option<RulesFiles>,
+    rereading: Rereading,
     questions: Questions,
     lost: log::Lost,
 }
@@ -188,9 +191,11 @@ impl Running {
         let flows = FlowTable::of(&sandbox.dataplane, GATEWAY_IFINDEX)?;
         let control = Control::listen(&session.directory)?;
         let rules = config.file.is_some().then(|| watched(&config.files)).flatten();
+        let rereading = Rereading::new().context("cannot make a socket")?;
         let questions = Questions::new(session.name.as_str(), !config.command.is_empty());
         let child = None;
-        let mut running = Self { facts, sandbox, worker, child, flows, signals, control, rules, questions, lost };
+        let mut running =
+            Self { facts, sandbox, worker, child, flows, signals, control, rules, rereading, questions, lost };
         running.begin(session, config, &trust)?;
         Ok(running)
     }
@@ -217,13 +222,15 @@ impl Running {
         loop {
             let patience = if ended.is_some() { LINGER } else { SWEEP };
             let timeout = self.worker.respawn_in().map_or(patience, |respawn| respawn.min(patience));
-            let mut others = vec![self.control.as_fd()];
+            let mut others = vec![self.control.as_fd(), self.rereading.as_fd()];
             others.extend(self.rules.as_ref().map(RulesFiles::as_fd));
             others.extend(self.worker.voice());
             others.extend(self.questions.keyboard());
             match self.signals.wait(timeout, &others)? {
                 Some(Arrived::Child) => ended = ended.or(self.reap()?),
-                Some(Arrived::Other { signal: Signal::SIGHUP, from_terminal: false }) => drop(self.reload(config)),
+                Some(Arrived::Other { signal: Signal::SIGHUP, from_terminal: false }) => {
+                    self.rereading.begin(config, None);
+                }
                 Some(Arrived::Other { signal, from_terminal }) => match &self.child {
                     // A terminal has signalled the command as well.
                     Some(child) if !from_terminal => child.forward(signal),
@@ -249,14 +256,22 @@ impl Running {
     /// Does what it is told from outside, and follows its file of rules.
     fn attend(&mut self, config: &config::Run) {
         if self.rules.as_ref().is_some_and(RulesFiles::has_changed) {
-            drop(self.reload(config));
+            self.rereading.begin(config, None);
         }
         while let Some((asker, request)) = self.control.next() {
-            asker.answer(match request {
-                Request::Reload => self.reload(config),
+            let done = match request {
+                Request::Reload => {
+                    self.rereading.begin(config, Some(asker));
+                    continue;
+                }
                 Request::Questions => serde_json::to_string(self.questions.open()).map_err(Into::into),
                 Request::Answer { id, answer } => self.answer(config, id, answer),
-            });
+            };
+            asker.answer(&Answer::from(done));
+        }
+        if let Some((rules, askers)) = self.rereading.over(config) {
+            let answer = Answer::from(self.adopt(rules));
+            askers.into_iter().for_each(|asker| asker.answer(&answer));
         }
         for report in self.worker.heard() {
             match report {
@@ -289,10 +304,9 @@ impl Running {
         Ok(format!("{}: {}", question.id, if word.is_yes() { "allowed" } else { "blocked" }))
     }
 
-    /// Reads the rules again, and has the session follow them, all or none: what cannot be used changes nothing.
-    fn reload(&mut self, config: &config::Run) -> anyhow::Result<String> {
-        let policy = config::reload(config).map_err(anyhow::Error::from);
-        let adopted = policy.and_then(|(policy, files)| {
+    /// Has the session follow the rules that were read, all or none: what cannot be used changes nothing.
+    fn adopt(&mut self, rules: Rules) -> anyhow::Result<String> {
+        let adopted = rules.and_then(|(policy, files)| {
             let (old, dataplane) = (self.worker.policy().network.clone(), &mut self.sandbox.dataplane);
             kernel_rules::restrict(dataplane, &old, &policy.network)?;
             self.worker.adopt(&policy)?;
