@@ -208,9 +208,10 @@ fn a_connection_that_is_not_http_waits_for_an_answer_as_well() {
     let mut lab = Lab::new();
     lab.python("echo.py", &[]);
     let rules = format!("{ASK}[network]\nports = {{ 7001 = 'relay' }}\n");
-    for mode in ["observe", "enforce"] {
+    // Who runs the command can write the rules, or cannot.
+    for (mode, user) in [("observe", "root"), ("enforce", "nobody")] {
         let audit = lab.scratch.path().join(format!("{mode}.jsonl")).to_str().unwrap().to_owned();
-        let session = session(&lab, &["--mode", mode, "--audit", &audit], &rules);
+        let session = session(&lab, &["--mode", mode, "--user", user, "--audit", &audit], &rules);
         let talk = |address: &'static str, port: &'static str| session.spawn(&[PYTHON, "-c", TALK, address, port]);
         let waiting = [talk("198.51.100.10", "7001"), talk("198.51.100.10", "7001")];
         let all_wait = || (session.events("connection_asked").len() == 2).then_some(());
@@ -266,7 +267,7 @@ fn a_connection_that_is_not_http_waits_for_an_answer_as_well() {
 #[test]
 fn what_is_always_allowed_is_a_rule_from_then_on() {
     let lab = Lab::new();
-    let session = session(&lab, &["--mode", "enforce"], ASK);
+    let session = session(&lab, &["--mode", "enforce", "--user", "nobody"], ASK);
     let waiting = session.spawn(&["curl", "-sS", "-w", " %{http_code}", "https://origin.test/hello"]);
     questions(&lab, &session, 1);
     approve(&lab, &session, &["--answer", "always"]).ok();

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
-use nix::unistd::mkfifo;
+use nix::unistd::{User, chown, mkfifo};
 use tests::agent::agent_on;
 use tests::carrier::CARRIERS;
 use tests::{Lab, Output, Session, process, wait};
@@ -125,6 +126,32 @@ fn a_session_goes_on_while_its_rules_are_slow_to_come() {
     drop(page);
     wait::eventually("the page is noticed", || (answer(&session, "/") == "late|200|\n").then_some(()));
     session.down();
+}
+
+#[test]
+fn in_enforce_mode_no_command_writes_its_own_rules() {
+    let lab = Lab::new();
+    let observe = ["--mode", "observe"].as_slice();
+    let enforce = ["--mode", "enforce"].as_slice();
+    let open = ["--mode", "enforce", "--allow-own-rules"].as_slice();
+    for (owner, options, follows) in
+        [("nobody", enforce, false), ("nobody", observe, true), ("nobody", open, true), ("root", enforce, true)]
+    {
+        let file = lab.scratch.write("rules.toml", answering("first"));
+        let owning = User::from_name(owner).unwrap().unwrap();
+        chown(Path::new(&file), Some(owning.uid), None).unwrap();
+        let session = lab.agent().args(&["--user", "nobody", "--config", &file]).args(options).up();
+        std::fs::write(&file, answering("second")).unwrap();
+        let output = reload(&lab, session.name());
+        let (status, word) = if follows { (0, "second") } else { (125, "first") };
+        output.assert_status(status);
+        assert_eq!(answer(&session, "/"), format!("{word}|200|{word}\n"), "{owner} {options:?}");
+        if !follows {
+            output.assert_stderr(&format!("`{file}` can be changed by `nobody`"));
+            assert!(session.log().contains("rules_rejected"));
+        }
+        session.down();
+    }
 }
 
 #[test]

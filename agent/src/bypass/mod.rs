@@ -175,6 +175,8 @@ pub struct Target {
     pub session: String,
     /// Where the session is recorded.
     pub capture: Option<PathBuf>,
+    /// The file of the session's rules, which is the user's who makes the attempt.
+    pub rules: Option<PathBuf>,
     /// Sockets of the host with a path.
     pub sockets: Vec<PathBuf>,
     /// An abstract socket of the host.

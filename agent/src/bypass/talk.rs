@@ -17,8 +17,8 @@ use rustls::{
 use super::Target;
 use crate::engine::wire::dns::Message;
 
-/// How long a server may take, on a machine that is busy elsewhere. Whatever is refused is refused at once.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a server may take, on a machine that is busy elsewhere. Whatever a session refuses is refused at once.
+pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Sends a datagram with the token, and takes an ICMP error for an answer.
 ///

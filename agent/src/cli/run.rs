@@ -77,6 +77,9 @@ pub(super) struct RunArgs {
     /// Let services of the host on Unix sockets, and the user's other processes, be reached [observe: allowed]
     #[arg(long, help_heading = OPENINGS)]
     allow_host: bool,
+    /// Follow the file of rules although the command's user can change it [observe: allowed]
+    #[arg(long, help_heading = OPENINGS)]
+    allow_own_rules: bool,
     /// Give the command CAP_NET_ADMIN and CAP_NET_RAW over the session's network namespace
     #[arg(long, help_heading = OPENINGS)]
     allow_net_admin: bool,
@@ -169,6 +172,7 @@ fn openings(args: &RunArgs) -> Vec<Allowance> {
         Allowance::UserNamespaces => args.allow_user_namespaces,
         Allowance::Ptrace => args.allow_ptrace,
         Allowance::Host => args.allow_host,
+        Allowance::OwnRules => args.allow_own_rules,
         Allowance::NetAdmin => args.allow_net_admin,
     };
     Allowance::ALL.into_iter().filter(asked).collect()

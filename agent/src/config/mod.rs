@@ -267,11 +267,11 @@ pub fn reload(file: Option<&Path>, policy: &Policy) -> Result<(Policy, Vec<PathB
 }
 
 /// What a mode allows of itself. Who only observes wants programs to work as they do outside: debuggers, browsers with
-/// their own sandbox, desktop programs that talk to the session's bus and display.
+/// their own sandbox, desktop programs that talk to the session's bus and display; and rules that its user is writing.
 fn allowances(mode: Mode) -> Allowances {
     match mode {
         Mode::Observe | Mode::DryRun => {
-            [Allowance::UserNamespaces, Allowance::Ptrace, Allowance::Host].into_iter().collect()
+            [Allowance::UserNamespaces, Allowance::Ptrace, Allowance::Host, Allowance::OwnRules].into_iter().collect()
         }
         Mode::Enforce => Allowances::default(),
     }

@@ -16,14 +16,23 @@ pub enum Allowance {
     Ptrace,
     /// Sockets and processes of the host can be reached.
     Host,
+    /// The rules follow their file although the commands can change it.
+    OwnRules,
     /// `CAP_NET_ADMIN` and `CAP_NET_RAW` over the session's network namespace.
     NetAdmin,
 }
 
 impl Allowance {
     /// Every allowance.
-    pub const ALL: [Self; 6] =
-        [Self::NewPrivs, Self::AllSyscalls, Self::UserNamespaces, Self::Ptrace, Self::Host, Self::NetAdmin];
+    pub const ALL: [Self; 7] = [
+        Self::NewPrivs,
+        Self::AllSyscalls,
+        Self::UserNamespaces,
+        Self::Ptrace,
+        Self::Host,
+        Self::OwnRules,
+        Self::NetAdmin,
+    ];
 
     /// The option that gives it.
     #[must_use]
@@ -34,6 +43,7 @@ impl Allowance {
             Self::UserNamespaces => "--allow-user-namespaces",
             Self::Ptrace => "--allow-ptrace",
             Self::Host => "--allow-host",
+            Self::OwnRules => "--allow-own-rules",
             Self::NetAdmin => "--allow-net-admin",
         }
     }
@@ -59,6 +69,7 @@ impl Allowance {
                 "services that listen on Unix sockets (container engines, the session bus, ssh-agent, the display) act \
                  for the session outside of it, and the user's other processes can be traced and changed"
             }
+            Self::OwnRules => "the session's processes can write the rules that hold them, where their user can",
             Self::NetAdmin => {
                 "raw and packet sockets, and changes of the session's own links, addresses and routes; what leaves is \
                  judged at the gateway as before"

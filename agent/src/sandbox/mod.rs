@@ -5,6 +5,7 @@
 pub mod allowances;
 pub mod capture_directory;
 pub mod cgroup;
+pub mod changeable;
 pub mod domain;
 pub mod failpoint;
 pub mod fds;

@@ -2,7 +2,7 @@
 //! open, so that it ends with whoever started it.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 use anyhow::{Context as _, bail, ensure};
@@ -18,6 +18,8 @@ use crate::sandbox::session::{self, Facts};
 pub(super) struct Inside {
     /// What it says of itself.
     pub(super) facts: Facts,
+    /// The file of its rules, which is its user's.
+    pub(super) rules: PathBuf,
     process: Child,
     held: Option<ChildStdin>,
     maps: PinnedMaps,
@@ -33,7 +35,8 @@ impl Inside {
         let mut command = agent(&["run", "--netns", &name, "--user", user]);
         command.args(["--mode", if level == Level::Observe { "observe" } else { "enforce" }]);
         command.arg("--dns").arg(RESOLVER.to_string()).arg("--upstream-ca").arg(&arena.authority);
-        command.arg("--config").arg(&arena.rules).arg("--capture").arg(arena.capture(level, user)?);
+        let (rules, capture) = arena.files(level, user)?;
+        command.arg("--config").arg(&rules).arg("--capture").arg(capture);
         if level == Level::NetAdmin {
             command.arg("--allow-net-admin");
         }
@@ -47,7 +50,7 @@ impl Inside {
         ensure!(line == "ready\n", "a session did not come up; `agent doctor` says what this machine lacks");
         let facts = session::facts(&name.parse()?)?;
         let maps = PinnedMaps::open(&facts.maps)?;
-        Ok(Self { facts, process, held, maps })
+        Ok(Self { facts, rules, process, held, maps })
     }
 
     /// Makes an attempt as a command of the session.

@@ -153,6 +153,7 @@ fn target(arena: &Arena, inside: Option<&Inside>, level: Level, number: u16) -> 
         agents: inside.map_or((0, 0), |inside| (inside.worker(), inside.facts.pid)),
         session: inside.map_or_else(String::new, |inside| inside.facts.name.clone()),
         capture: inside.and_then(|inside| inside.facts.capture.clone()),
+        rules: inside.map(|inside| inside.rules.clone()),
         sockets: arena.sockets.clone(),
         abstract_socket: arena.abstract_socket.clone(),
         elevating: arena.elevating.clone(),

@@ -13,6 +13,7 @@ use crate::app::control::Word;
 use crate::app::handoff::Question;
 use crate::engine::policy::rules::ask::Choice;
 use crate::engine::policy::rules::place::Hosts;
+use crate::sandbox::changeable::changeable;
 use crate::sandbox::guise;
 use crate::sandbox::session::User;
 
@@ -128,7 +129,7 @@ impl Word {
 }
 
 /// Writes a rule that allows `host`, or lets pass what goes to that address and port, into the file at `path`, before its
-/// others, as the user whose file it is.
+/// others: with no more rights than `user` has, unless that user had no say in where it is.
 pub(super) fn allow_always(path: Option<&Path>, user: &User, host: &str) -> anyhow::Result<()> {
     let path = path.context("there is no file of rules to write into: start with `--config FILE`")?;
     let write = || -> anyhow::Result<()> {
@@ -136,6 +137,9 @@ pub(super) fn allow_always(path: Option<&Path>, user: &User, host: &str) -> anyh
         fs::write(path, with_rule(&text, host)?)?;
         Ok(())
     };
+    if changeable(path, user.uid).is_ok_and(|part| part.is_none()) {
+        return write().with_context(|| format!("cannot write `{}`", path.display()));
+    }
     let written = guise::as_user(user, write)?;
     written.with_context(|| format!("user `{}` cannot write `{}`", user.name, path.display()))
 }

@@ -7,11 +7,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 
 use super::control::Asker;
 use crate::config;
 use crate::engine::policy::Policy;
+use crate::sandbox::allowances::Allowance;
+use crate::sandbox::changeable::changeable;
+use crate::sandbox::session::User;
 
 /// What the file says now, and the files that this is from.
 pub(super) type Rules = anyhow::Result<(Policy, Vec<PathBuf>)>;
@@ -69,13 +72,31 @@ impl Rereading {
     }
 
     fn read(&mut self, config: &config::Run, askers: Vec<Asker>) {
+        let held = (!config.allowances.has(Allowance::OwnRules)).then(|| config.user.clone());
         let (file, policy, end) = (config.file.clone(), config.policy.clone(), End(Arc::clone(&self.end)));
         let thread = Builder::new().name("rules".into()).spawn(move || {
             let _end = end;
-            Ok(config::reload(file.as_deref(), &policy)?)
+            let (policy, files) = config::reload(file.as_deref(), &policy)?;
+            held.iter().try_for_each(|user| out_of_reach(&files, user))?;
+            Ok((policy, files))
         });
         self.current = Some((thread, askers));
     }
+}
+
+/// That programs of `user`, whom the rules hold, had no say in what these files say.
+fn out_of_reach(files: &[PathBuf], user: &User) -> anyhow::Result<()> {
+    for file in files {
+        let part = changeable(file, user.uid).with_context(|| format!("cannot follow `{}`", file.display()))?;
+        if let Some(part) = part {
+            let (part, name) = (part.display(), &user.name);
+            bail!(
+                "`{part}` can be changed by `{name}`, whose programs the rules hold; keep them where only root can \
+                 write, and let the command run as another user, or use `--allow-own-rules`"
+            );
+        }
+    }
+    Ok(())
 }
 
 impl AsFd for Rereading {

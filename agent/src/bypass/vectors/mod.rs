@@ -58,6 +58,7 @@ mod observe_host_sockets;
 mod odd_names;
 mod other_families;
 mod other_upgrade;
+mod own_rules;
 mod packet_extension_headers;
 mod packet_forged_source;
 mod packet_fragments;
@@ -201,6 +202,7 @@ pub const ALL: &[Vector] = &[
     lan::VECTOR,
     sni_host_mismatch::VECTOR,
     rule_spellings::VECTOR,
+    own_rules::VECTOR,
     h2_authority_mismatch::VECTOR,
     sni_other_address::VECTOR,
     no_sni::VECTOR,

@@ -123,18 +123,22 @@ impl Arena {
         within(&self.host, f)
     }
 
-    /// Where a session of `level` for `user` may be recorded: below a folder that is that user's alone.
+    /// The rules of a session of `level` for `user`, and where it may be recorded: in a folder that is that user's alone.
     ///
     /// # Errors
-    /// If it cannot be made.
-    pub(super) fn capture(&self, level: Level, user: &str) -> anyhow::Result<PathBuf> {
+    /// If they cannot be made.
+    pub(super) fn files(&self, level: Level, user: &str) -> anyhow::Result<(PathBuf, PathBuf)> {
         let folder = self.folders[1].join(level.name());
         let owner = nix::unistd::User::from_name(user).context("cannot look up a user")?;
         let owner = owner.with_context(|| format!("there is no user `{user}`"))?;
         fs::create_dir(&folder).with_context(|| format!("cannot create `{}`", folder.display()))?;
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
-        std::os::unix::fs::chown(&folder, Some(owner.uid.as_raw()), Some(owner.gid.as_raw()))?;
-        Ok(folder.join("capture"))
+        let rules = folder.join("rules.toml");
+        fs::copy(&self.rules, &rules).with_context(|| format!("cannot write `{}`", rules.display()))?;
+        for path in [&rules, &folder] {
+            std::os::unix::fs::chown(path, Some(owner.uid.as_raw()), Some(owner.gid.as_raw()))?;
+        }
+        Ok((rules, folder.join("capture")))
     }
 
     /// Waits until everything that the host has sent so far has been seen.
